@@ -1,0 +1,1 @@
+"""The machine: receives, keeps, performs, shows."""

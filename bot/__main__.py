@@ -1,0 +1,209 @@
+"""The commands of ``qunguan``; each loads only what it needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bot.errors import QunguanError
+
+app = typer.Typer(
+    name="qunguan",
+    help="群管:企业微信客户群运营机器人。设置见 README 的「设置」一节,或环境变量、.env 文件。",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+_PORT = Annotated[int, typer.Option(help="端口")]
+
+
+@app.command()
+def run() -> None:
+    """启动整个机器人:网页、处理、调度在一个进程里。"""
+    from bot.running import run_all
+
+    run_all()
+
+
+@app.command()
+def web() -> None:
+    """只启动网页和回调(多进程部署用)。"""
+    from bot.running import run_part
+
+    run_part("web")
+
+
+@app.command()
+def worker() -> None:
+    """只启动消息处理和发送(多进程部署用)。"""
+    from bot.running import run_part
+
+    run_part("worker")
+
+
+@app.command()
+def scheduler() -> None:
+    """只启动调度(多进程部署用)。"""
+    from bot.running import run_part
+
+    run_part("scheduler")
+
+
+@app.command()
+def demo(port: _PORT = 8080) -> None:
+    """演示:机器人加沙盒,用单独的数据文件夹,不需要企业微信账号。"""
+    from bot.running import run_demo
+
+    run_demo(port)
+
+
+@app.command()
+def sandbox(port: _PORT = 8090) -> None:
+    """只启动沙盒(企业微信的替身)。"""
+    from bot.running import run_sandbox
+
+    run_sandbox(port)
+
+
+@app.command()
+def relay(
+    host: Annotated[str, typer.Option(help="监听地址")] = "127.0.0.1", port: _PORT = 8070
+) -> None:
+    """会话存档中继:放在外网区,紧挨官方 SDK。"""
+    from bot.running import run_relay
+
+    run_relay(host, port)
+
+
+@app.command()
+def check() -> None:
+    """逐项检查设置、存储、企业微信凭证、可信 IP、存档私钥和回调;不通过时退出码为 1。"""
+    from bot.checking import run_checks
+
+    results = list(run_checks())
+    for each in results:
+        typer.echo(each.line())
+    raise typer.Exit(0 if all(each.good for each in results) else 1)
+
+
+@app.command()
+def migrate() -> None:
+    """把数据库升级到当前版本;可重复运行。"""
+    from bot.store import migrations
+
+    changed = migrations.upgrade(_settings().database_file)
+    typer.echo("数据库已升级" if changed else "数据库已是当前版本")
+
+
+@app.command(name="import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV(UTF-8 或 GB18030)或 XLSX", exists=True)],
+    kind: Annotated[str, typer.Option(help="customers、holdings、consents、staff")],
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="全量文件的日期:缺的行会被关闭")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只报告,不写入")] = False,
+) -> None:
+    """导入核心系统的客户、持有、授权、员工;错误行逐行报告,好的行照收。"""
+    from bot.running import import_sheet
+
+    day = as_of.date() if as_of else None
+    good = import_sheet(_settings(), file, kind, day, dry_run=dry_run, say=typer.echo)
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command()
+def read(
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON 行;不写则读标准输入", exists=True)
+    ] = None,
+    expressions: Annotated[
+        bool, typer.Option("--expressions", help="同时列出每个日期和金额")
+    ] = False,
+) -> None:
+    """离线读取事实:每行 {"id","sent_at","text"},输出 {"id","facts":[…]}。"""
+    from config.settings import Settings
+    from handlers.reading import Reader
+    from handlers.reading.offline import read_lines
+
+    bad = 0
+
+    def on_error(line: int, reason: str) -> None:
+        nonlocal bad
+        bad += 1
+        typer.echo(f"第 {line} 行:{reason}", err=True)
+
+    reader = Reader.load(Settings().qunguan_config_dir)
+    lines = file.open(encoding="utf-8") if file else sys.stdin
+    for answer in read_lines(lines, reader, expressions=expressions, on_error=on_error):
+        sys.stdout.write(answer + "\n")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def plan(
+    on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="哪一天")],
+    output: Annotated[str, typer.Option("--format", help="text 或 json")] = "text",
+) -> None:
+    """某一天会给谁发什么、为什么,以及不发什么、为什么;不改变任何数据。"""
+    from bot.app import Bot
+
+    bot = Bot(_settings())
+    entries = bot.plan(on.date())
+    for entry in entries:
+        typer.echo(json.dumps(entry, ensure_ascii=False) if output == "json" else _line(bot, entry))
+    if output != "json":
+        typer.echo(_summary(on.date(), entries))
+    bot.database.close()
+
+
+@app.command()
+def erase(external_userid: str) -> None:
+    """按客户要求删除其全部资料;只留审计记录。"""
+    from bot.running import erase_person
+
+    typer.echo(erase_person(_settings(), external_userid))
+
+
+def _line(bot: Any, entry: dict[str, Any]) -> str:
+    label = bot.rules.label
+    mark = {"send": "发", "hold": "缓", "drop": "不发"}[entry["decision"]]
+    why = "、".join(label("rule", rule) for rule in entry["rules"])
+    occasion = label("occasion", entry["occasion"])
+    step = f"提前{entry['step']}天" if entry["step"] != "0" else "当天"
+    tail = f" 原因:{why}" if why else f" 由 {entry['sender']} 发送"
+    return f"[{mark}] {entry['external_userid']} {occasion}({step}){tail}"
+
+
+def _summary(on: date, entries: list[dict[str, Any]]) -> str:
+    counts = {"send": 0, "hold": 0, "drop": 0}
+    for entry in entries:
+        counts[entry["decision"]] += 1
+    if not entries:
+        return f"{on} 没有到期、生日等需要发送的事项"
+    return f"{on}:可发 {counts['send']},暂缓 {counts['hold']},不发 {counts['drop']}"
+
+
+def _settings() -> Any:
+    from bot.running import load_settings
+
+    return load_settings()
+
+
+def main() -> None:
+    """The entry point: errors that say what to do, without a traceback."""
+    try:
+        app()
+    except QunguanError as error:
+        typer.echo(f"出错:{error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,421 @@
+"""The only place that builds things: settings in, a running bot out."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import date, datetime, time
+from functools import cached_property
+from typing import Any
+
+import structlog
+import urllib3
+
+import handlers
+from bot import outbox
+from bot.actions import CloseCase, KeepGroupWelcome, PullArchive, Refuse, SyncTags
+from bot.actions import Reconcile as ReconcileAll
+from bot.archive.crypto import ArchiveKeys, RecordDecryptor
+from bot.archive.pull import Decryptor
+from bot.archive.source import ArchiveSource, RelaySource
+from bot.clock import SHANGHAI, Clock, FixedClock, open_clock
+from bot.dispatch import collect
+from bot.errands import Performer
+from bot.errands.greeting import Greeter
+from bot.errands.mass import MassSender
+from bot.errands.pulling import Puller
+from bot.errands.staff import Desk
+from bot.errands.syncing import Syncer
+from bot.errors import Invalid
+from bot.inbox import Inbox
+from bot.jobs import Jobs, plan_steps
+from bot.links import LoginLinks, OutLinks
+from bot.listening import Listener
+from bot.model import ExternalUserId
+from bot.outbox import Outbox
+from bot.rulebook import Rulebook, load_rulebook
+from bot.store import migrations, pushes, rings
+from bot.store.db import Database, Db
+from bot.vault import Vault
+from bot.web.door import Door
+from bot.web.front import Front
+from bot.web.services import Services
+from bot.wecom import Secrets, WeComClient
+from bot.wire import CallbackKeys
+from bot.worker import Worker, close_case, refuse
+from config.settings import PUBLIC_WECOM, Settings
+from handlers.reading import Reader
+from scheduler.ring import Ringer
+
+log = structlog.get_logger()
+SOURCES = ("app", "contacts", "archive", "kf")
+
+
+class Bot:
+    """All parts, built when first asked for and wired together.
+
+    ``start`` and ``stop`` run the worker, the outbox and the scheduler; ``asgi`` is the web.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        check_settings(settings)
+        migrations.upgrade(settings.database_file)
+
+    # -- parts
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The clock that ``QUNGUAN_CLOCK`` asks for."""
+        return open_clock(self.settings.qunguan_clock, self.settings.clock_file)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Encryption at rest."""
+        return Vault(self.settings.qunguan_secret_key.get_secret_value())
+
+    @cached_property
+    def database(self) -> Database:
+        """The embedded store."""
+        return Database(self.settings.database_file)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """What came in."""
+        return Inbox(self.database, self.vault, self.clock)
+
+    @cached_property
+    def rules(self) -> Rulebook:
+        """What the branch may change."""
+        return load_rulebook(self.settings.qunguan_config_dir, self.settings.qunguan_templates_dir)
+
+    @cached_property
+    def wecom(self) -> WeComClient:
+        """The door to WeCom."""
+        found = self.settings
+        return WeComClient(
+            found.wecom_base_url,
+            found.wecom_corp_id,
+            found.wecom_agent_id,
+            Secrets(
+                agent=found.wecom_agent_secret.get_secret_value(),
+                contact=found.wecom_contact_secret.get_secret_value(),
+                kf=found.wecom_kf_secret.get_secret_value(),
+                archive=found.wecom_archive_secret.get_secret_value(),
+            ),
+        )
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The reading engine with the branch's rules."""
+        return Reader.load(self.settings.qunguan_config_dir)
+
+    @cached_property
+    def listener(self) -> Listener:
+        """Messages to facts."""
+        return Listener(self.vault, self.reader.read, self.rules)
+
+    @cached_property
+    def worker(self) -> Worker:
+        """The inbox's worker."""
+        worker = Worker(
+            self.database,
+            self.inbox,
+            self.clock,
+            self.rules,
+            self.listener,
+            collect(handlers),
+        )
+        worker.wake_outbox = self.outbox.wake
+        return worker
+
+    @cached_property
+    def mass(self) -> MassSender:
+        """Mass sends."""
+        return MassSender(self.database, self.vault, self.clock, self.rules, self.wecom)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Messages to employees."""
+        return Desk(self.database, self.vault, self.clock, self.rules, self.wecom, self.login_links)
+
+    @cached_property
+    def login_links(self) -> LoginLinks:
+        """Sign-in links."""
+        return LoginLinks(self.public_url, self.vault, self.clock)
+
+    @cached_property
+    def out_links(self) -> OutLinks:
+        """Refusal links."""
+        return OutLinks(self.settings.qunguan_public_url.rstrip("/"), self.vault)
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the pages."""
+        found = self.settings
+        return (
+            found.qunguan_public_url or f"http://{found.qunguan_host}:{found.qunguan_port}"
+        ).rstrip("/")
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Errands and the threads that do them."""
+        source, decryptor = open_archive(self.settings)
+        performer = Performer(
+            syncer=Syncer(
+                self.database,
+                self.vault,
+                self.clock,
+                self.rules,
+                self.wecom,
+                self.listener,
+                self.worker.notice,
+            ),
+            puller=Puller(
+                self.database, self.inbox, self.vault, self.clock, self.wecom, source, decryptor
+            ),
+            greeter=Greeter(
+                self.database, self.vault, self.clock, self.rules, self.wecom, self.out_links
+            ),
+            mass=self.mass,
+            desk=self.desk,
+        )
+        return Outbox(self.database, self.clock, performer)
+
+    @cached_property
+    def ringer(self) -> Ringer:
+        """The scheduler."""
+        jobs = Jobs(
+            self.database,
+            self.clock,
+            self.rules,
+            self.listener,
+            self.mass,
+            self.worker.notice,
+            self.outbox.wake,
+        )
+        return Ringer(self.database, self.clock, jobs.all())
+
+    # -- life
+
+    def start(self) -> None:
+        """Read WeCom once, then work, perform and ring."""
+        now = self._now_ms()
+
+        def first_errands(db: Db) -> None:
+            for errand in (
+                ReconcileAll(f"start-{now}"),
+                SyncTags(f"start-{now}"),
+                KeepGroupWelcome(f"start-{now}"),
+                PullArchive(f"start-{now}"),
+            ):
+                outbox.add(db, errand, now)
+
+        if self.settings.wecom_corp_id:
+            self.database.write(first_errands)
+        self.worker.start()
+        self.outbox.start()
+        self.ringer.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand, then close."""
+        self.ringer.stop()
+        self.worker.stop()
+        self.outbox.stop()
+        self.wecom.close()
+        self.database.close()
+
+    # -- web
+
+    @cached_property
+    def door(self) -> Door:
+        """Callbacks."""
+        return Door(callback_keys(self.settings), self.inbox)
+
+    @cached_property
+    def asgi(self) -> Front:
+        """The whole web side."""
+        return Front(self.door, self.readiness, self._site)
+
+    def _site(self) -> Any:
+        from bot.web.site import build_site  # noqa: PLC0415  # FastAPI is loaded when asked for
+
+        return build_site(self.services)
+
+    @cached_property
+    def services(self) -> Services:
+        """What the pages need."""
+        return Services(
+            database=self.database,
+            vault=self.vault,
+            clock=self.clock,
+            rules=self.rules,
+            wecom=self.wecom,
+            desk=self.desk,
+            out_links=self.out_links,
+            login_links=self.login_links,
+            api_token=self.settings.qunguan_api_token.get_secret_value(),
+            act=self.act,
+            refresh=self.refresh_customer,
+            metrics=self.metrics,
+            plan=lambda on: self.plan(date.fromisoformat(on)),
+        )
+
+    def act(self, change: Refuse | CloseCase) -> None:
+        """Apply a person's change with everything that it causes."""
+        now = self._now_ms()
+        at = self.clock.now()
+
+        def apply(db: Db) -> None:
+            if isinstance(change, Refuse):
+                self.worker.notice(db, list(refuse(db, change, now, at)))
+            else:
+                self.worker.notice(db, list(close_case(db, change, now, at)))
+
+        self.database.write(apply)
+        self.outbox.wake()
+
+    def refresh_customer(self, external_userid: str) -> None:
+        """Derive a customer's segments again after a correction."""
+        who = [ExternalUserId(external_userid)]
+
+        def refresh(db: Db) -> None:
+            moved = self.listener.refresh_segments(db, who, self.clock.now(), self._now_ms())
+            self.worker.notice(db, list(moved))
+
+        self.database.write(refresh)
+        self.outbox.wake()
+
+    # -- state
+
+    def readiness(self) -> dict[str, Any]:
+        """What ``/readyz`` tells: problems, and the figures behind them."""
+        problems = []
+        if migrations.revision_of(self.settings.database_file) != migrations.HEAD:
+            problems.append("migrations")
+        db = self.database.read()
+        try:
+            self.database.write(lambda db: db.value("SELECT 1"))
+        except Exception:  # whatever the reason, nothing can be kept
+            log.exception("storage cannot be written")
+            problems.append("storage")
+        if rings.holder(db) is None:
+            problems.append("scheduler_lease")
+        lag = self.inbox.lag_seconds()
+        if lag > 60:
+            problems.append("lag")
+        waiting, aside = self.inbox.depth()
+        return {
+            "problems": problems,
+            "inbox": {"waiting": waiting, "set_aside": aside, "lag_seconds": round(lag, 1)},
+        }
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+        from bot.metrics import render  # noqa: PLC0415  # loaded when somebody scrapes
+
+        return render(self.database.read(), self.door.answers, self.worker.unheard, self.inbox)
+
+    # -- planning ahead
+
+    def plan(self, on: date) -> list[dict[str, Any]]:
+        """What would be sent on a day and what held back, with all reasons; changes nothing."""
+        return plan_dry(self, on)
+
+    def _now_ms(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+
+def plan_dry(bot: Bot, on: date) -> list[dict[str, Any]]:
+    """Plan and judge inside a transaction that is undone."""
+    moment = max(bot.clock.now(), datetime.combine(on, time(9, 0), SHANGHAI))
+    if bot.clock.now().astimezone(SHANGHAI).date() > on:
+        moment = datetime.combine(on, time(9, 0), SHANGHAI)
+    sender = MassSender(bot.database, bot.vault, FixedClock(moment), bot.rules, bot.wecom)
+    found: list[dict[str, Any]] = []
+
+    def dry(db: Db) -> None:
+        pushes.plan(db, plan_steps(bot.rules, on), int(moment.timestamp() * 1000))
+        due = pushes.planned_on(db, on.isoformat())
+        found.extend(_plan_entry(judged, on) for judged in sender.judge(db, due, moment))
+        raise _Undo
+
+    with contextlib.suppress(_Undo):
+        bot.database.write(dry)
+    return found
+
+
+class _Undo(Exception):
+    """Ends a dry run: everything it wrote is rolled back."""
+
+
+def _plan_entry(judged: Any, on: date) -> dict[str, Any]:
+    push, decision = judged.push, judged.decision
+    return {
+        "on": on.isoformat(),
+        "external_userid": push["external_userid"],
+        "occasion": push["occasion"],
+        "cycle": push["cycle"],
+        "step": push["step"],
+        "campaign": push["campaign"],
+        "purpose": push["purpose"],
+        "decision": decision.answer.value,
+        "rules": list(decision.rules),
+        "text": judged.text,
+        "sender": push["sender"],
+    }
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that can never work together.
+
+    Raises:
+        Invalid: With the setting and what to write.
+    """
+    if settings.database_url or settings.redis_url:
+        raise Invalid("这一版只支持内置存储,请去掉 DATABASE_URL 和 REDIS_URL")
+    if settings.qunguan_clock != "system" and settings.wecom_base_url == PUBLIC_WECOM:
+        raise Invalid("QUNGUAN_CLOCK 只能在沙盒或测试环境使用;连接正式企业微信时请去掉它")
+    Vault(settings.qunguan_secret_key.get_secret_value())
+
+
+def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
+    """The keys of every callback source that is set up."""
+    found = {}
+    for source in SOURCES:
+        token, aes_key = settings.callback_secrets(source)
+        if token and aes_key:
+            found[source] = CallbackKeys(token, aes_key, settings.wecom_corp_id)
+    return found
+
+
+def open_archive(settings: Settings) -> tuple[ArchiveSource | None, Decryptor | None]:
+    """Where archive records come from and what opens them; None where nothing is set up.
+
+    The official SDK decrypts where it is installed; our own decryption serves relays that
+    stand in for it.
+    """
+    if settings.wecom_archive_keys_dir is None:
+        return None, None
+    keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
+    if settings.wecom_archive_relay_url:
+        http = urllib3.PoolManager(maxsize=2)
+        token = settings.wecom_archive_relay_token.get_secret_value()
+        return RelaySource(settings.wecom_archive_relay_url, token, http), RecordDecryptor(keys)
+    return _open_sdk(settings, keys)
+
+
+def _open_sdk(settings: Settings, keys: ArchiveKeys) -> tuple[ArchiveSource, Decryptor]:
+    from bot.archive.sdk import (  # noqa: PLC0415  # an optional extra
+        ArchiveSdk,
+        SdkDecryptor,
+        SdkSource,
+        sdk_installed,
+    )
+
+    if not sdk_installed():
+        raise Invalid(
+            "本机没有会话存档 SDK:请运行 pip install 'qunguan[archive]',"
+            "或设置 WECOM_ARCHIVE_RELAY_URL 通过中继拉取"
+        )
+    sdk = ArchiveSdk(settings.wecom_corp_id, settings.wecom_archive_secret.get_secret_value())
+    return SdkSource(sdk), RecordDecryptor(keys, SdkDecryptor(sdk))

@@ -1,0 +1,90 @@
+"""Performing errands: each module turns one family of errands into calls and effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from bot.actions import (
+    AnswerEmployee,
+    AnswerKf,
+    CancelMassSend,
+    CheckAgreement,
+    CreateMassSend,
+    Errand,
+    KeepGroupWelcome,
+    MarkTags,
+    PullArchive,
+    PullKf,
+    Reconcile,
+    SendCard,
+    SendKfWelcome,
+    SendWelcome,
+    SyncCustomer,
+    SyncGroup,
+    SyncStaff,
+    SyncTags,
+    TellStaff,
+    UpdateCard,
+)
+from bot.errands.greeting import Greeter
+from bot.errands.mass import MassSender
+from bot.errands.pulling import Puller
+from bot.errands.staff import Desk
+from bot.errands.syncing import Syncer
+from bot.outbox import Effect
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Knows who does which errand; the one ``match`` over all of them."""
+
+    syncer: Syncer
+    puller: Puller
+    greeter: Greeter
+    mass: MassSender
+    desk: Desk
+
+    def __call__(self, errand: Errand) -> Effect | None:  # noqa: C901, PLR0911, PLR0912  # one line an errand
+        """Do one errand; the effect is what to write about it."""
+        match errand:
+            case SendWelcome():
+                return self.greeter.welcome(errand)
+            case SendKfWelcome():
+                return self.greeter.welcome_kf(errand)
+            case AnswerKf():
+                return self.greeter.answer_kf(errand)
+            case KeepGroupWelcome():
+                return self.greeter.keep_group_welcome()
+            case MarkTags():
+                return self.syncer.mark_tags(errand)
+            case SyncCustomer():
+                return self.syncer.sync_customer(errand)
+            case SyncGroup():
+                return self.syncer.sync_group(errand)
+            case SyncStaff():
+                return self.syncer.sync_staff()
+            case SyncTags():
+                return self.syncer.sync_tags()
+            case Reconcile():
+                return self.syncer.reconcile()
+            case CheckAgreement():
+                return self.syncer.check_agreement(errand)
+            case PullArchive():
+                return self.puller.pull_archive()
+            case PullKf():
+                return self.puller.pull_kf(errand)
+            case TellStaff():
+                return self.desk.tell(errand)
+            case AnswerEmployee():
+                return self.desk.answer(errand)
+            case SendCard():
+                return self.desk.send_card(errand)
+            case UpdateCard():
+                return self.desk.update_card(errand)
+            case CreateMassSend():
+                return self.mass.create(errand)
+            case CancelMassSend():
+                return self.mass.cancel(errand)
+            case never:
+                assert_never(never)

@@ -1,0 +1,171 @@
+"""What goes out without a tap: welcomes and the fixed answers of customer service."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from bot.actions import AnswerKf, SendKfWelcome, SendWelcome
+from bot.clock import SHANGHAI, Clock
+from bot.errands.mass import standing_of
+from bot.errors import Refused
+from bot.links import OutLinks
+from bot.model import Channel, MsgId, Purpose
+from bot.outbox import Effect
+from bot.rulebook import Rulebook
+from bot.store import journal, people, pushes, talk
+from bot.store.db import Database, Db
+from bot.vault import Vault
+from bot.wecom import WeComClient, text_message
+from scheduler.gate import Answer, Candidate, Gate
+from scheduler.voice import moment_words
+
+_TOO_LATE, _NOT_AGREED = 41050, 41053
+_KF_CODE_DEAD, _KF_CLOSED = 95007, (95001, 95002, 95013, 95018)
+_KF_OURS = {0, 1}
+
+
+@dataclass
+class Greeter:
+    """Welcomes and fixed answers; each passes the gate, and its answer is written first."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    rules: Rulebook
+    wecom: WeComClient
+    links: OutLinks
+
+    def welcome(self, errand: SendWelcome) -> Effect:
+        """Greet a new friend in the member's name."""
+        message = self.rules.messages["welcome"]
+        if not self._may(errand.customer, errand.userid, Channel.WELCOME, errand.key, "welcome"):
+            return lambda db: self._note(db, "welcome_held", errand.customer, errand.userid)
+        member = people.staff(self.database.read(), errand.userid)
+        values = {
+            "branch": member["branch"] if member and member["branch"] else "支行",
+            "sender_name": member["name"] if member and member["name"] else "客户经理",
+            "stop_way": self.rules.words.stop_way(self.links.of(errand.customer)),
+        }
+        text = self.rules.renderer.render(message, values)
+        try:
+            first = self.wecom.send_welcome_msg(errand.welcome_code, text)
+        except Refused as refusal:
+            if refusal.errcode not in {_TOO_LATE, _NOT_AGREED}:
+                raise
+            why = "too_late" if refusal.errcode == _TOO_LATE else "not_agreed"
+            return lambda db: self._note(
+                db, "welcome_failed", errand.customer, errand.userid, why=why
+            )
+        kind = "welcomed" if first else "welcomed_before"
+        return lambda db: self._note(db, kind, errand.customer, errand.userid)
+
+    def welcome_kf(self, errand: SendKfWelcome) -> Effect:
+        """Greet who opened customer service."""
+        if not self._may(errand.customer, "", Channel.KF, errand.key, "kf_welcome"):
+            return lambda db: self._note(db, "welcome_held", errand.customer)
+        text = self.rules.renderer.render(
+            self.rules.messages["kf_welcome"], {"branch": self._branch(), "hours": self._hours()}
+        )
+        msgid = _own_msgid(errand.key)
+        try:
+            self.wecom.kf_send_msg_on_event(errand.welcome_code, msgid, text_message(text))
+        except Refused as refusal:
+            if refusal.errcode != _KF_CODE_DEAD:
+                raise
+            return lambda db: self._note(db, "welcome_failed", errand.customer, why="too_late")
+        return lambda db: self._note(db, "kf_welcomed", errand.customer)
+
+    def answer_kf(self, errand: AnswerKf) -> Effect | None:
+        """One fixed answer, unless a person has the session or the five answers are used up."""
+        state = self.wecom.kf_service_state_get(errand.open_kfid, errand.customer)
+        if state.service_state not in _KF_OURS:
+            return lambda db: talk.kf_moved(
+                db,
+                errand.open_kfid,
+                errand.customer,
+                state.service_state,
+                state.servicer or "",
+            )
+        if not self._may(errand.customer, "", Channel.KF, errand.key, errand.words):
+            return None
+        values: dict[str, Any] = {}
+        if errand.words == "kf_complaint":
+            now = self.clock.now()
+            values["deadline"] = moment_words(self.rules.deadline("complaint", now), now)
+        text = self.rules.renderer.render(self.rules.messages[errand.words], values)
+        try:
+            self.wecom.kf_send_msg(
+                errand.open_kfid, errand.customer, _own_msgid(errand.key), text_message(text)
+            )
+        except Refused as refusal:
+            if refusal.errcode not in _KF_CLOSED:
+                raise
+            return lambda db: self._note(db, "kf_answer_failed", errand.customer)
+        return lambda db: self._answered(db, errand)
+
+    def _answered(self, db: Db, errand: AnswerKf) -> None:
+        talk.kf_answered(db, errand.open_kfid, errand.customer)
+        self._note(db, "kf_answered", errand.customer, words=errand.words)
+
+    def _may(self, customer: str, sender: str, channel: Channel, errand: str, words: str) -> bool:
+        """Ask the gate and write its answer before the call."""
+        pinned = self.rules.is_pinned(self.rules.messages[words])
+
+        def decide(db: Db) -> bool:
+            at, now = self.clock.now(), self._now()
+            who = people.customer(db, customer)
+            candidate = Candidate(
+                customer=customer,
+                purpose=Purpose.SERVICE,
+                channel=channel,
+                campaign=errand.split(":", maxsplit=1)[0],
+                branch=who["branch"] if who else "",
+                sender=sender,
+                useful_until=None,
+                answers=True,
+            )
+            row = pushes.standing_of_person(db, customer)
+            # Who wrote to customer service or just added us is there by their own act.
+            standing = standing_of(row, pushes.kill_switches(db), at, text_pinned=pinned)
+            decision = Gate(self.rules.thresholds, self.rules.calendar).decide(
+                candidate, standing, at
+            )
+            pushes.write_decision(
+                db,
+                now,
+                answer=decision.answer,
+                rules=decision.rules,
+                purpose=Purpose.SERVICE,
+                customer=customer,
+                errand=errand,
+            )
+            return decision.answer is Answer.SEND
+
+        return self.database.write(decide)
+
+    def _branch(self) -> str:
+        found = self.database.read().value(
+            "SELECT branch FROM staff WHERE branch <> '' GROUP BY branch"
+            " ORDER BY count(*) DESC LIMIT 1"
+        )
+        return found or "支行"
+
+    def _hours(self) -> str:
+        opens, closes = self.rules.thresholds.branch_hours
+        local = self.clock.now().astimezone(SHANGHAI)
+        today = self.rules.calendar.is_workday(local.date()) and local.time() < closes
+        day = "今天" if today else "下个工作日"
+        return f"{day}{opens:%H:%M}–{closes:%H:%M}"
+
+    def _note(self, db: Db, kind: str, customer: str, userid: str = "", **why: Any) -> None:
+        journal.note(db, kind, self._now(), customer=customer, userid=userid or None, **why)
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+
+def _own_msgid(key: str) -> MsgId:
+    """Our own message id: a repeat after a lost answer is refused instead of sent twice."""
+    return MsgId(hashlib.blake2b(key.encode(), digest_size=15).hexdigest())

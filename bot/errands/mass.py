@@ -1,0 +1,587 @@
+"""Mass sends from due push to proven result: gate, task, call, doubt, cancellation, count.
+
+WeCom knows no idempotency key. So at most one call of a sender and text is in flight; a call
+whose answer was lost is looked for by text, time, sender and recipients, and only what was
+absent in three looks over five minutes is planned anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from bot import outbox
+from bot.actions import CancelMassSend, CreateMassSend
+from bot.clock import SHANGHAI, Clock
+from bot.errors import Invalid, Refused, Retry, Uncertain
+from bot.model import Channel, ExternalUserId, Layer, MsgId, Purpose, UserId
+from bot.outbox import Effect
+from bot.rulebook import Rulebook
+from bot.store import journal, people, pushes
+from bot.store.db import Database, Db, Row
+from bot.vault import Vault
+from bot.wecom import SendResult, WeComClient
+from scheduler.campaigns import Campaign
+from scheduler.gate import Answer, Candidate, Decision, Gate, Standing
+from scheduler.lunar import lunar_of
+
+log = structlog.get_logger()
+RELEASE_AT_ONCE = 500
+_RECIPIENTS = 10_000
+_LOOKS = 3
+_LOOK_APART = timedelta(seconds=150)
+_SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
+_NOBODY = 41048
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A due push with the gate's decision and, when it may go, its text."""
+
+    push: Row
+    decision: Decision
+    text: str = ""
+    by_name: bool = False
+
+
+@dataclass
+class MassSender:
+    """Everything about mass-send tasks."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    rules: Rulebook
+    wecom: WeComClient
+
+    # -- judging
+
+    def judge(self, db: Db, due: Iterable[Row], at: datetime) -> list[Judged]:
+        """Ask the gate about pushes as they stand now, and render what may go."""
+        rows = list(due)
+        standings = pushes.standings(db, [row["id"] for row in rows], at)
+        switches = pushes.kill_switches(db)
+        gate = Gate(self.rules.thresholds, self.rules.calendar)
+        return [
+            self._judge_one(db, gate, row, standings.get(row["id"]), switches, at) for row in rows
+        ]
+
+    def _judge_one(
+        self,
+        db: Db,
+        gate: Gate,
+        push: Row,
+        found: Row | None,
+        switches: frozenset[str],
+        at: datetime,
+    ) -> Judged:
+        campaign = self.rules.campaigns.get(push["campaign"])
+        pinned = campaign is not None and self.rules.is_pinned(campaign)
+        standing = standing_of(found, switches, at, text_pinned=pinned)
+        decision = gate.decide(candidate_of(push), standing, at)
+        if decision.answer is not Answer.SEND or campaign is None:
+            return Judged(push, decision)
+        try:
+            by_name, text = self.render(db, campaign, push, at)
+        except Invalid as missing:
+            # K1: a missing word means no send, never a gap in the text.
+            log.warning("text could not be rendered", push=push["id"], reason=str(missing))
+            return Judged(push, Decision(Answer.DROP, ("K1",)))
+        return Judged(push, decision, text, by_name)
+
+    def render(self, db: Db, campaign: Campaign, push: Row, at: datetime) -> tuple[bool, str]:
+        """Whether the customer is addressed by name, and the words."""
+        who = people.customer(db, push["external_userid"])
+        assert who is not None
+        by_name = campaign.personal and Layer(who["layer"]) in campaign.layers
+        return by_name, self._text(db, campaign, push, who, at, by_name=by_name)
+
+    def _text(
+        self, db: Db, campaign: Campaign, push: Row, who: Row, at: datetime, *, by_name: bool
+    ) -> str:
+        sender = people.staff(db, push["sender"])
+        words = self.rules.words
+        values: dict[str, Any] = {
+            "branch": push["branch"] or (sender["branch"] if sender else ""),
+            "sender_name": sender["name"] if sender else "",
+            "address": self._address(db, push, who) if by_name else words.nobody,
+        }
+        today = at.astimezone(SHANGHAI).date()
+        if push["occasion"] == "birthday":
+            values["calendar"] = who["birthday_calendar"] or "solar"
+            values["lunar_day"] = lunar_of(today).words
+        else:
+            kinds = json.loads(push["subject"])
+            values["step"] = int(push["step"])
+            values |= words.maturity(kinds, date.fromisoformat(push["cycle"]), today)
+        return self.rules.renderer.render(campaign, values)
+
+    def _address(self, db: Db, push: Row, who: Row) -> str:
+        remark = db.value(
+            "SELECT remark FROM follow WHERE userid = :sender AND external_userid = :id",
+            sender=push["sender"],
+            id=push["external_userid"],
+        )
+        # The name of the core system is real; a WeChat nickname is not used to address anybody.
+        name = who["name"] if who["core_id"] else ""
+        return self.rules.words.address(name, remark or "", who["gender"])
+
+    # -- releasing
+
+    def release(self) -> int:
+        """Take due pushes through the gate and make tasks of what may go; how many were taken."""
+        return self.database.write(self._release)
+
+    def _release(self, db: Db) -> int:
+        at, now = self.clock.now(), self._now()
+        due = pushes.waiting(db, now, RELEASE_AT_ONCE)
+        judged = self.judge(db, due, at)
+        going: dict[tuple[str, str, str], list[Judged]] = {}
+        for each in judged:
+            self._write(db, each, now)
+            if each.decision.answer is Answer.SEND and self._has_room(db, each, at):
+                key = (each.push["sender"], each.push["campaign"], each.text)
+                going.setdefault(key, []).append(each)
+        for group in going.values():
+            for part in _parts(group, _RECIPIENTS):
+                self._make_task(db, part, now)
+        return len(due)
+
+    def _write(self, db: Db, judged: Judged, now: int) -> None:
+        push, decision = judged.push, judged.decision
+        until = int(decision.until.timestamp() * 1000) if decision.until else None
+        pushes.write_decision(
+            db,
+            now,
+            answer=decision.answer,
+            rules=decision.rules,
+            purpose=push["purpose"],
+            customer=push["external_userid"],
+            push_id=push["id"],
+            until=until,
+            inputs={"campaign": push["campaign"], "version": push["version"]},
+        )
+        if decision.answer is Answer.HOLD:
+            pushes.hold(db, push["id"], until or now, decision.rules, now)
+        elif decision.answer is Answer.DROP:
+            late = "G15" in decision.rules and now >= push["useful_until"]
+            self._end(db, push, "expired" if late else "dropped", decision.rules, now)
+
+    def _end(
+        self, db: Db, push: Row, status: str, rules: tuple[str, ...], now: int, why: str = ""
+    ) -> None:
+        pushes.end(db, push["id"], status, why or "gate", now, rules)
+        journal.note(
+            db,
+            f"push_{status}",
+            now,
+            customer=push["external_userid"],
+            ref=push["id"],
+            campaign=push["campaign"],
+            rules=list(rules),
+        )
+
+    def _has_room(self, db: Db, judged: Judged, at: datetime) -> bool:
+        """A member confirms so many texts by name a day; the rest waits for tomorrow."""
+        if not judged.by_name:
+            return True
+        midnight = at.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+        sender = judged.push["sender"]
+        asked = pushes.personal_today(db, sender, int(midnight.timestamp() * 1000))
+        if asked < self.rules.thresholds.personal_texts_a_day:
+            return True
+        tomorrow = int((midnight + timedelta(days=1)).timestamp() * 1000)
+        pushes.hold(db, judged.push["id"], tomorrow, ("personal_limit",), self._now())
+        return False
+
+    def _make_task(self, db: Db, group: list[Judged], now: int) -> None:
+        text = group[0].text
+        task_id = pushes.create_task(
+            db,
+            [each.push for each in group],
+            text_sealed=self.vault.seal_text(text),
+            text_hash=hash_of(text),
+            now=now,
+        )
+        outbox.add(db, CreateMassSend(task_id), now)
+        for each in group:
+            journal.note(
+                db,
+                "push_tasked",
+                now,
+                customer=each.push["external_userid"],
+                userid=each.push["sender"],
+                ref=each.push["id"],
+                campaign=each.push["campaign"],
+                task=task_id,
+            )
+
+    # -- the call
+
+    def create(self, errand: CreateMassSend) -> Effect | None:
+        """Ask the gate once more, write its answer and the call, then call.
+
+        Raises:
+            Retry: Another call of this sender and text is not accounted for yet.
+            Uncertain: The answer was lost; the task is looked for.
+        """
+        ready = self.database.write(lambda db: self._begin(db, errand.task_id))
+        if ready is None:
+            return None
+        task, customers, text = ready
+        try:
+            made = self.wecom.add_msg_template(
+                "single",
+                sender=UserId(task["sender"]),
+                external_userids=customers,
+                text=text,
+            )
+        except Refused as refusal:
+            # Kept apart from a lambda's late binding: the name is gone when the effect runs.
+            return self._refused(task, refusal.errcode)
+        except Retry:
+            self.database.write(lambda db: pushes.move_task(db, task["id"], "waiting", self._now()))
+            raise
+        except Uncertain:
+            self.database.write(
+                lambda db: pushes.move_task(db, task["id"], "uncertain", self._now())
+            )
+            raise
+        return lambda db: self._accepted(db, task, made.msgid, made.fail_list)
+
+    def _begin(self, db: Db, task_id: int) -> tuple[Row, list[ExternalUserId], str] | None:
+        now = self._now()
+        task = pushes.task(db, task_id)
+        if task is None or task["status"] not in {"waiting", "calling"}:
+            return None
+        if pushes.same_in_flight(db, task["sender"], task["text_hash"], task_id):
+            raise Retry("同一员工的同一文字还有一次群发没有确认结果", 30.0)
+        staying = self._judge_again(db, task_id, now)
+        if not staying:
+            pushes.move_task(db, task_id, "failed", now, reason="nobody left")
+            return None
+        pushes.move_task(db, task_id, "calling", now)
+        customers = [ExternalUserId(each.push["external_userid"]) for each in staying]
+        return task, customers, self.vault.open_text(task["text_sealed"])
+
+    def _judge_again(self, db: Db, task_id: int, now: int) -> list[Judged]:
+        judged = self.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
+        for each in judged:
+            self._write(db, each, now)
+        return [each for each in judged if each.decision.answer is Answer.SEND]
+
+    def _refused(self, task: Row, errcode: int) -> Effect:
+        def effect(db: Db) -> None:
+            now = self._now()
+            reason = "not_friend" if errcode == _NOBODY else f"errcode {errcode}"
+            pushes.move_task(db, task["id"], "failed", now, reason=reason)
+            for push in pushes.pushes_of(db, task["id"]):
+                self._end(db, push, "failed", (), now, reason)
+
+        return effect
+
+    def _accepted(self, db: Db, task: Row, msgid: str, failed: Iterable[str]) -> None:
+        now = self._now()
+        pushes.move_task(db, task["id"], "accepted", now, wecom_msgid=msgid)
+        unreachable = set(failed)
+        for push in pushes.pushes_of(db, task["id"]):
+            if push["external_userid"] in unreachable:
+                self._end(db, push, "failed", (), now, "not_friend")
+        journal.note(
+            db, "task_accepted", now, userid=task["sender"], ref=task["id"], task=task["id"]
+        )
+        self._refusal_meanwhile(db, task["id"], now)
+
+    def _refusal_meanwhile(self, db: Db, task_id: int, now: int) -> None:
+        """Somebody may have refused between the gate and the answer: call the task back."""
+        judged = self.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
+        if any({"G2", "G3", "G4"} & set(each.decision.rules) for each in judged):
+            outbox.add(db, CancelMassSend(task_id, "refusal"), now)
+
+    # -- what became of it
+
+    def poll(self) -> int:
+        """Read the results of accepted tasks; how many pushes were settled."""
+        settled = 0
+        for task in pushes.tasks_in(self.database.read(), "accepted", "cancelling"):
+            try:
+                results = self._results(task)
+            except (Retry, Refused) as trouble:
+                log.info("results not readable yet", task=task["id"], reason=str(trouble))
+                continue
+            settled += self.database.write(
+                lambda db, task=task, results=results: self._settle(db, task, results)  # type: ignore[misc]  # defaults bind the loop's values
+            )
+        return settled
+
+    def _results(self, task: Row) -> list[SendResult]:
+        msgid, found, cursor = MsgId(task["wecom_msgid"]), [], ""
+        members: list[UserId] = []
+        while True:
+            sends, cursor = self.wecom.get_groupmsg_task(msgid, cursor)
+            members += [each.userid for each in sends]
+            if not cursor:
+                break
+        for userid in members:
+            while True:
+                rows, cursor = self.wecom.get_groupmsg_send_result(msgid, userid, cursor)
+                found += rows
+                if not cursor:
+                    break
+        return found
+
+    def _settle(self, db: Db, task: Row, results: list[SendResult]) -> int:
+        now = self._now()
+        by_customer = {each.external_userid: each for each in results}
+        settled = 0
+        for push in pushes.pushes_of(db, task["id"]):
+            result = by_customer.get(push["external_userid"])
+            settled += self._settle_push(db, push, result, now)
+        pushes.move_task(db, task["id"], task["status"], now, polled_at=now)
+        if not pushes.pushes_of(db, task["id"]):
+            done = "cancelled" if task["status"] == "cancelling" else "done"
+            pushes.move_task(db, task["id"], done, now)
+        elif task["status"] == "cancelling":
+            self._replan(db, task["id"], now)
+        return settled
+
+    def _settle_push(self, db: Db, push: Row, result: SendResult | None, now: int) -> bool:
+        status = result.status if result else 0
+        if status == _SENT:
+            pushes.end(db, push["id"], "confirmed", "sent", now)
+            journal.note(
+                db,
+                "push_confirmed",
+                now,
+                customer=push["external_userid"],
+                userid=push["sender"],
+                ref=push["id"],
+                campaign=push["campaign"],
+            )
+            return True
+        if status in {_NOT_FRIEND, _OVER_CAP}:
+            why = "not_friend" if status == _NOT_FRIEND else "channel_quota"
+            self._end(db, push, "failed", (), now, why)
+            return True
+        return False
+
+    # -- calling back
+
+    def cancel(self, errand: CancelMassSend) -> Effect | None:
+        """Stop a task; its results are read before anything of it is planned anew."""
+        task = pushes.task(self.database.read(), errand.task_id)
+        if task is None or task["status"] in {"done", "cancelled", "absent", "failed"}:
+            return None
+        if task["status"] == "waiting":
+            return lambda db: self._stop_waiting(db, errand.task_id)
+        if task["status"] in {"calling", "uncertain"}:
+            raise Retry("群发任务的结果还没有确认,稍后再停止", 15.0)
+        self.wecom.cancel_groupmsg_send(MsgId(task["wecom_msgid"]))
+        results = self._results(task)
+
+        def effect(db: Db) -> None:
+            now = self._now()
+            pushes.move_task(db, task["id"], "cancelling", now, reason=errand.cause)
+            current = pushes.task(db, task["id"])
+            assert current is not None
+            journal.note(db, "task_cancelled", now, userid=task["sender"], ref=task["id"])
+            self._settle(db, current, results)
+
+        return effect
+
+    def _stop_waiting(self, db: Db, task_id: int) -> None:
+        pushes.move_task(db, task_id, "cancelled", self._now())
+        pushes.plan_again(db, task_id, self._now())
+
+    def _replan(self, db: Db, task_id: int, now: int) -> None:
+        """The cancellation is proven: what was not sent becomes the next attempt."""
+        pushes.plan_again(db, task_id, now)
+        pushes.move_task(db, task_id, "cancelled", now)
+
+    # -- doubt
+
+    def reconcile(self) -> int:
+        """Look for tasks whose answer was lost; how many were cleared up."""
+        cleared = 0
+        self.database.write(pushes.retry_uncalled)
+        doubtful = pushes.tasks_in(self.database.read(), "calling", "uncertain")
+        for task in doubtful:
+            if self._in_hand(task) or not self._time_to_look(task):
+                continue
+            try:
+                found = self._find(task)
+            except (Retry, Refused) as trouble:
+                log.info("cannot look for a task yet", task=task["id"], reason=str(trouble))
+                continue
+            self.database.write(
+                lambda db, task=task, found=found: self._clear_up(db, task, found)  # type: ignore[misc]  # defaults bind the loop's values
+            )
+            cleared += 1
+        return cleared
+
+    def _in_hand(self, task: Row) -> bool:
+        """A thread of this process is waiting for the answer just now."""
+        state = self.database.read().value(
+            "SELECT state FROM outbox WHERE key = :key", key=f"mass-send:{task['id']}"
+        )
+        return bool(task["status"] == "calling" and state == "calling")
+
+    def _time_to_look(self, task: Row) -> bool:
+        since = task["polled_at"] or task["called_at"] or 0
+        apart = _LOOK_APART if task["absent_polls"] else timedelta(seconds=2)
+        return self._now() - since >= apart / timedelta(milliseconds=1)
+
+    def _find(self, task: Row) -> MsgId | None:
+        """The task in WeCom's list: same text and time, then sender, then recipients."""
+        called = datetime.fromtimestamp((task["called_at"] or task["created_at"]) / 1000, UTC)
+        text = self.vault.open_text(task["text_sealed"])
+        ours = self._known_msgids()
+        cursor = ""
+        while True:
+            rows, cursor = self.wecom.get_groupmsg_list_v2(
+                "single",
+                called - timedelta(minutes=5),
+                self.clock.now() + timedelta(minutes=5),
+                filter_type=0,
+                cursor=cursor,
+            )
+            for row in rows:
+                if row.text == text and row.msgid not in ours and self._is_it(row.msgid, task):
+                    return row.msgid
+            if not cursor:
+                return None
+
+    def _known_msgids(self) -> set[str]:
+        rows = self.database.read().rows(
+            "SELECT wecom_msgid FROM send_task WHERE wecom_msgid IS NOT NULL"
+        )
+        return {row[0] for row in rows}
+
+    def _is_it(self, msgid: MsgId, task: Row) -> bool:
+        members, _ = self.wecom.get_groupmsg_task(msgid)
+        if members and task["sender"] not in {each.userid for each in members}:
+            return False
+        results, _ = self.wecom.get_groupmsg_send_result(msgid, UserId(task["sender"]))
+        there = {each.external_userid for each in results}
+        wanted = {
+            row["external_userid"] for row in pushes.pushes_of(self.database.read(), task["id"])
+        }
+        return not there or bool(there & wanted)
+
+    def _clear_up(self, db: Db, task: Row, found: MsgId | None) -> None:
+        now = self._now()
+        key = f"mass-send:{task['id']}"
+        if found is not None:
+            self._accepted(db, task, found, ())
+            db.run(
+                "UPDATE outbox SET state = 'done', done_at = :now WHERE key = :key",
+                now=now,
+                key=key,
+            )
+            return
+        polls = task["absent_polls"] + 1
+        pushes.move_task(db, task["id"], "uncertain", now, absent_polls=polls, polled_at=now)
+        if polls >= _LOOKS:
+            pushes.move_task(db, task["id"], "absent", now)
+            pushes.plan_again(db, task["id"], now)
+            db.run(
+                "UPDATE outbox SET state = 'dropped', done_at = :now WHERE key = :key",
+                now=now,
+                key=key,
+            )
+
+    # -- stale
+
+    def expire(self) -> int:
+        """Call back tasks that nobody confirmed in time; how many."""
+        now = self._now()
+
+        def mark(db: Db) -> int:
+            stale = db.rows(
+                "SELECT id FROM send_task WHERE status IN ('waiting', 'accepted')"
+                " AND useful_until <= :now",
+                now=now,
+            )
+            for row in stale:
+                outbox.add(db, CancelMassSend(row["id"], "stale"), now)
+            return len(stale)
+
+        return self.database.write(mark)
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+
+def candidate_of(push: Row) -> Candidate:
+    """A push as the gate sees it."""
+    return Candidate(
+        customer=push["external_userid"],
+        purpose=Purpose(push["purpose"]),
+        channel=Channel(push["channel"]),
+        campaign=push["campaign"],
+        branch=push["branch"],
+        sender=push["sender"],
+        useful_until=datetime.fromtimestamp(push["useful_until"] / 1000, UTC),
+    )
+
+
+def standing_of(
+    row: Row | None, switches: frozenset[str] | None, at: datetime, *, text_pinned: bool
+) -> Standing:
+    """What the store knows now; what it does not know stays None, which is never ``send``."""
+    found: Mapping[str, Any] = dict(row) if row is not None else {}
+    days = _days_of_month(at.astimezone(SHANGHAI).date())
+
+    def flag(name: str) -> bool | None:
+        return None if found.get(name) is None else bool(found[name])
+
+    return Standing(
+        kill_switches=switches,
+        known=flag("known"),
+        friend=flag("friend"),
+        erased=flag("erased"),
+        restricted=flag("restricted"),
+        refused=flag("refused"),
+        consented=flag("consented"),
+        born_on=_born_on(found),
+        text_pinned=text_pinned,
+        sent_today=found.get("today"),
+        sent_this_week=found.get("week"),
+        sent_this_month=found.get("month"),
+        channel_used=found.get("channel"),
+        channel_cap=days,
+        key_used=flag("key_used"),
+        relevant=flag("relevant"),
+    )
+
+
+def _born_on(found: Mapping[str, Any]) -> date | bool | None:
+    if "birthday_year" not in found:
+        return None
+    if found["birthday_year"] is None:
+        return False
+    # The latest day on which somebody of that year can have been born, lunar years included.
+    return date(found["birthday_year"] + 1, 2, 20)
+
+
+def _days_of_month(day: date) -> int:
+    following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
+    return (following - timedelta(days=1)).day
+
+
+def hash_of(text: str) -> str:
+    """Identifies a rendered text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _parts(group: list[Judged], size: int) -> Iterable[list[Judged]]:
+    rest = iter(group)
+    while part := list(islice(rest, size)):
+        yield part

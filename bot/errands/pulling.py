@@ -1,0 +1,147 @@
+"""Fetching what WeCom keeps for us: archive pages and customer-service messages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from bot.actions import PullKf
+from bot.archive.pull import Decryptor, Page, pull_page
+from bot.archive.source import ArchiveSource
+from bot.clock import Clock
+from bot.inbox import Inbox
+from bot.model import OpenKfId
+from bot.store import journal, talk
+from bot.store.db import Database, Db
+from bot.vault import Vault
+from bot.wecom import WeComClient
+from bot.worker import ARCHIVE, KF, pack_record
+
+log = structlog.get_logger()
+ARCHIVE_CURSOR = "archive"
+_PAGE = 500
+
+
+@dataclass
+class Puller:
+    """Pulls pages; rows and cursor are one transaction, so a page is kept whole or not at all.
+
+    ``source`` and ``decryptor`` are None where no message archive is set up.
+    """
+
+    database: Database
+    inbox: Inbox
+    vault: Vault
+    clock: Clock
+    wecom: WeComClient
+    source: ArchiveSource | None
+    decryptor: Decryptor | None
+    on_lag: Callable[[float], None] = field(default=lambda _seconds: None)
+
+    def pull_archive(self) -> None:
+        """Everything that the archive has after our cursor, page by page."""
+        if self.source is None or self.decryptor is None:
+            return
+        while True:
+            after = int(talk.cursor(self.database.read(), ARCHIVE_CURSOR) or 0)
+            page = pull_page(self.source, self.decryptor, after, _PAGE)
+            if page.finished:
+                self.database.write(self._touch)
+                return
+            self._keep(page)
+
+    def _keep(self, page: Page) -> None:
+        now = self._now()
+        rows = [
+            (_key(ARCHIVE, each.msgid), ARCHIVE, self.vault.seal(pack_record(each)), now)
+            for each in page.messages
+        ]
+        aside = [
+            {
+                "seq": each.seq,
+                "msgid": each.msgid,
+                "reason": each.reason,
+                "later": int(each.rereadable),
+                "record": self.vault.seal(
+                    json.dumps(
+                        [
+                            each.record.publickey_ver,
+                            each.record.encrypt_random_key,
+                            each.record.encrypt_chat_msg,
+                        ]
+                    ).encode()
+                ),
+                "at": now,
+            }
+            for each in page.set_aside
+        ]
+
+        def keep(db: Db) -> None:
+            self.inbox.keep_rows(db, rows)
+            db.many(
+                "INSERT OR IGNORE INTO set_aside (seq, msgid, reason, readable_later,"
+                " record_sealed, at) VALUES (:seq, :msgid, :reason, :later, :record, :at)",
+                aside,
+            )
+            for each in aside:
+                journal.note(db, "record_set_aside", now, seq=each["seq"], reason=each["reason"])
+            if page.gap is not None:
+                journal.note(
+                    db,
+                    "archive_gap",
+                    now,
+                    after=page.gap.after_seq,
+                    first=page.gap.first_seq,
+                )
+            talk.move_cursor(db, ARCHIVE_CURSOR, str(page.last_seq), now)
+
+        self.database.write(keep)
+        self.inbox.wake()
+        for each in page.set_aside:
+            log.warning("archive record set aside", seq=each.seq, reason=str(each.reason))
+
+    def _touch(self, db: Db) -> None:
+        """Remember that the archive was asked and had nothing more."""
+        after = talk.cursor(db, ARCHIVE_CURSOR)
+        talk.move_cursor(db, ARCHIVE_CURSOR, after, self._now())
+
+    def pull_kf(self, errand: PullKf) -> None:
+        """Everything in one customer-service account after our cursor."""
+        name, token = f"kf:{errand.open_kfid}", errand.token
+        while True:
+            cursor = talk.cursor(self.database.read(), name)
+            page = self.wecom.kf_sync_msg(OpenKfId(errand.open_kfid), cursor, token)
+            now = self._now()
+            rows = [
+                (
+                    _key(KF, str(item.get("msgid", "")) or json.dumps(item, sort_keys=True)),
+                    KF,
+                    self.vault.seal(json.dumps(item, ensure_ascii=False).encode()),
+                    now,
+                )
+                for item in page.rows
+            ]
+
+            def keep(
+                db: Db,
+                rows: list[tuple[bytes, str, bytes, int]] = rows,
+                cursor: str = page.next_cursor,
+            ) -> None:
+                self.inbox.keep_rows(db, rows)
+                talk.move_cursor(db, name, cursor, self._now())
+
+            self.database.write(keep)
+            self.inbox.wake()
+            if not page.has_more:
+                return
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+
+def _key(source: str, msgid: str) -> bytes:
+    return hashlib.blake2b(f"{source}:{msgid}".encode(), digest_size=16).digest()

@@ -1,0 +1,286 @@
+"""What employees get from the app: cards, drafts, answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.actions import AnswerEmployee, SendCard, TellStaff, UpdateCard
+from bot.clock import Clock, today
+from bot.errors import Refused
+from bot.links import LoginLinks
+from bot.model import UserId
+from bot.outbox import Effect
+from bot.rulebook import Rulebook
+from bot.store import cases, finding, journal, ledger, people, sight, talk
+from bot.store.db import Database, Db, Row
+from bot.vault import Vault
+from bot.wecom import Button, WeComClient, button_card, text_message
+from scheduler.voice import day_words, moment_words
+
+_FOUR_HOURS = 14_400
+_CODE_DEAD = (42014, 40058)
+_LIST_MOST = 10
+_PROMISE_DAYS = 3
+
+
+@dataclass
+class Desk:
+    """Messages of the app to employees; the duplicate check makes a repeat harmless."""
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    rules: Rulebook
+    wecom: WeComClient
+    logins: LoginLinks
+
+    # -- cards
+
+    def send_card(self, errand: SendCard) -> Effect | None:
+        """The card of a case: fact, why it matters, what to do, the customer's own words."""
+        db = self.database.read()
+        case = cases.case(db, errand.case_id)
+        if case is None or case["status"] != "open":
+            return None
+        name = "card_overdue" if errand.overdue else f"card_{case['kind']}"
+        message = self.rules.messages[name]
+        parts = self.rules.renderer.render_parts(message, self._values(db, case, errand.userid))
+        card = button_card(
+            f"case-{case['id']}-{'head' if errand.overdue else 'first'}",
+            parts["title"],
+            [
+                Button(label, key, 1 if position == 0 else 2)
+                for position, (key, label) in enumerate(message.buttons.items())
+            ],
+            description=parts["why"],
+            text=f"{parts['quote']}\n{parts['todo']}\n可以这样说:{parts['reply']}",
+            url=f"{self.logins.public_url}/cases/{case['id']}" if self.logins.public_url else "",
+        )
+        self.wecom.message_send(card, users=[errand.userid], duplicate_check_seconds=_FOUR_HOURS)
+        return lambda db: self._carded(db, case, errand)
+
+    def _carded(self, db: Db, case: Row, errand: SendCard) -> None:
+        now = self._now()
+        step = "head told" if errand.overdue else "card sent"
+        cases.add_step(db, case["id"], "bot", step, now, note=errand.userid)
+        journal.note(
+            db,
+            "card_sent",
+            now,
+            customer=case["external_userid"],
+            userid=errand.userid,
+            ref=case["id"],
+            case=case["kind"],
+            overdue=errand.overdue,
+        )
+
+    def _values(self, db: Db, case: Row, userid: str) -> dict[str, Any]:
+        now = self.clock.now()
+        deadline = datetime.fromtimestamp(case["deadline_at"] / 1000, UTC)
+        quote, heard_at = self._evidence(db, case)
+        group = people.group(db, case["chat_id"]) if case["chat_id"] else None
+        assignee = people.staff(db, case["assignee"])
+        return {
+            "customer": self.customer_name(db, case["external_userid"], userid),
+            "address": self._address(db, case["external_userid"], userid),
+            "topic": self.topic(case["kind"], case["topic"]),
+            "matter": self.rules.label("case", case["kind"]),
+            "assignee": assignee["name"] if assignee and assignee["name"] else case["assignee"],
+            "deadline": moment_words(deadline, now),
+            "quote": quote,
+            "heard_at": moment_words(heard_at, now),
+            "place": f"群「{group['name']}」" if group and group["name"] else "聊天",
+        }
+
+    def topic(self, kind: str, topic: str) -> str:
+        """What a case is about, in the words of the bank."""
+        family = {"interest": "product", "complaint": "complaint", "churn": "churn"}.get(kind)
+        return self.rules.label(family, topic) if family else topic or "近况"
+
+    def _evidence(self, db: Db, case: Row) -> tuple[str, datetime]:
+        """The customer's words behind a case: those of its fact, else what they said last."""
+        fact = ledger.fact_row(db, case["fact_id"]) if case["fact_id"] else None
+        if fact is not None and fact["words_sealed"]:
+            words = self.vault.open_text(fact["words_sealed"])
+            return " ".join(words.split()), ledger.observed_at(fact)
+        said = talk.last_words(db, self.vault, case["external_userid"])
+        if said is None:
+            return "(原话已撤回)", datetime.fromtimestamp(case["opened_at"] / 1000, UTC)
+        return said
+
+    def customer_name(self, db: Db, customer: str, userid: str) -> str:
+        """How an employee knows a customer: their remark, else the name."""
+        remark = db.value(
+            "SELECT remark FROM follow WHERE userid = :userid AND external_userid = :id",
+            userid=userid,
+            id=customer,
+        )
+        who = people.customer(db, customer)
+        return remark or (who["name"] if who and who["name"] else "一位客户")
+
+    def _address(self, db: Db, customer: str, userid: str) -> str:
+        who = people.customer(db, customer)
+        remark = db.value(
+            "SELECT remark FROM follow WHERE userid = :userid AND external_userid = :id",
+            userid=userid,
+            id=customer,
+        )
+        name = who["name"] if who and who["core_id"] else ""
+        return self.rules.words.address(name, remark or "", who["gender"] if who else "")
+
+    def update_card(self, errand: UpdateCard) -> Effect | None:
+        """The buttons say what was pressed."""
+        case = cases.case(self.database.read(), errand.case_id)
+        if case is None:
+            return None
+        label = self.rules.label("outcome", case["outcome"] or "later")
+        try:
+            self.wecom.update_template_card(
+                errand.response_code, [errand.userid], replace_name=label
+            )
+        except Refused as refusal:
+            if refusal.errcode not in _CODE_DEAD:
+                raise
+        return None
+
+    # -- messages
+
+    def tell(self, errand: TellStaff) -> Effect:
+        """A message of a template to one employee, perhaps about a customer."""
+        values = dict(errand.values)
+        db = self.database.read()
+        if errand.about:
+            values["customer"] = self.customer_name(db, errand.about, errand.userid)
+            values["address"] = self._address(db, errand.about, errand.userid)
+        text = self.rules.renderer.render(self.rules.messages[errand.words], values)
+        self._say(errand.userid, text)
+        return lambda db: self._told(db, errand)
+
+    def _told(self, db: Db, errand: TellStaff) -> None:
+        journal.note(
+            db,
+            "staff_told",
+            self._now(),
+            customer=errand.about,
+            userid=errand.userid,
+            words=errand.words,
+        )
+
+    def answer(self, errand: AnswerEmployee) -> Effect | None:
+        """帮助, 今日待办, 查 NAME, 登录."""
+        self._say(errand.userid, self._reply(errand))
+        return None
+
+    def _reply(self, errand: AnswerEmployee) -> str:
+        db = self.database.read()
+        viewer = sight.viewer(db, errand.userid)
+        if viewer is None or errand.question == "help":
+            return self._render("help", {})
+        if errand.question == "login":
+            return self._render("login", {"link": self.logins.of(errand.userid)})
+        if errand.question == "today":
+            return self._list("today", self.todo(db, viewer))
+        return self._list("find", self._find(db, viewer, errand.argument))
+
+    def _render(self, name: str, values: dict[str, Any]) -> str:
+        return self.rules.renderer.render(self.rules.messages[name], values)
+
+    def _list(self, name: str, items: list[dict[str, Any]]) -> str:
+        return self.rules.renderer.render_items(
+            self.rules.messages[name], items, {"count": len(items)}
+        )
+
+    # -- today
+
+    def todo(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
+        """What an employee should do today: cases, tasks to confirm, promises that fall due."""
+        items = [
+            *self._case_items(db, viewer),
+            *self._task_items(db, viewer),
+            *self._promise_items(db, viewer),
+        ][:_LIST_MOST]
+        return [{"count": number, **item} for number, item in enumerate(items, 1)]
+
+    def _case_items(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
+        now = self.clock.now()
+        found = []
+        for case in cases.open_cases_of(db, viewer.userid):
+            message = self.rules.messages[f"card_{case['kind']}"]
+            parts = self.rules.renderer.render_parts(message, self._values(db, case, viewer.userid))
+            deadline = datetime.fromtimestamp(case["deadline_at"] / 1000, UTC)
+            late = "已过" if deadline < now else ""
+            found.append(
+                {
+                    "fact": parts["title"],
+                    "why": f"时限{moment_words(deadline, now)}{late}",
+                    "todo": parts["todo"],
+                }
+            )
+        return found
+
+    def _task_items(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
+        row = db.one(
+            "SELECT count(*) AS tasks, min(useful_until) AS until FROM send_task"
+            " WHERE sender = :id AND status = 'accepted'",
+            id=viewer.userid,
+        )
+        if row is None or not row["tasks"]:
+            return []
+        until = datetime.fromtimestamp(row["until"] / 1000, UTC) - timedelta(seconds=1)
+        values = {"count": row["tasks"], "deadline": moment_words(until, self.clock.now())}
+        parts = self.rules.renderer.render_parts(self.rules.messages["mass_send_waiting"], values)
+        return [{"fact": parts["title"], "why": parts["why"], "todo": parts["todo"]}]
+
+    def _promise_items(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
+        scope = sight.visible_to(viewer)
+        day = today(self.clock)
+        rows = finding.promises(db, scope, day, day + timedelta(days=_PROMISE_DAYS))
+        return [self._promise_item(db, row, viewer) for row in rows]
+
+    def _promise_item(self, db: Db, row: Row, viewer: sight.Viewer) -> dict[str, Any]:
+        day = datetime.fromisoformat(row["date_from"] or row["date_to"]).date()
+        name = self.customer_name(db, row["external_userid"], viewer.userid)
+        return {
+            "fact": f"{name}:{self.rules.label('fact', row['type'])}",
+            "why": f"{day_words(day, today(self.clock))}前后,TA自己说的",
+            "todo": "打个电话问一声",
+        }
+
+    # -- find
+
+    def _find(self, db: Db, viewer: sight.Viewer, name: str) -> list[dict[str, Any]]:
+        scope = sight.visible_to(viewer)
+        rows = finding.by_name(db, scope, name)
+        return [self._found_item(db, row, viewer) for row in rows]
+
+    def _found_item(self, db: Db, row: Row, viewer: sight.Viewer) -> dict[str, Any]:
+        responsible = people.responsible_for(db, row["external_userid"])
+        manager = people.staff(db, responsible) if responsible else None
+        spoke = row["spoke_at"]
+        at = datetime.fromtimestamp(spoke / 1000, UTC) if spoke else None
+        last = f"{moment_words(at, self.clock.now())}说过话" if at else "还没说过话"
+        refused = ",已拒收消息" if row["refused"] else ""
+        open_case = db.value(
+            "SELECT kind FROM escalation WHERE external_userid = :id AND status = 'open'",
+            id=row["external_userid"],
+        )
+        todo = f"{self.rules.label('case', open_case)}待办" if open_case else "暂无待办"
+        return {
+            "customer": self.customer_name(db, row["external_userid"], viewer.userid),
+            "layer": self.rules.label("layer", row["layer"]),
+            "manager": manager["name"] if manager and manager["name"] else "暂无人",
+            "states": last + refused,
+            "todo": todo,
+        }
+
+    # -- plumbing
+
+    def _say(self, userid: str, text: str) -> None:
+        self.wecom.message_send(
+            text_message(text), users=[UserId(userid)], duplicate_check_seconds=60
+        )
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)

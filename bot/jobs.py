@@ -1,0 +1,190 @@
+"""What the scheduler rings: planning, releasing, counting, deadlines, repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from bot import inbox, outbox
+from bot.actions import KeepGroupWelcome, PullArchive, Reconcile, SyncTags
+from bot.clock import SHANGHAI, Clock, today
+from bot.errands.mass import MassSender
+from bot.happenings import CaseOverdue
+from bot.listening import Listener
+from bot.model import ExternalUserId, Purpose, UserId
+from bot.rulebook import Rulebook
+from bot.store import cases, journal, people, pushes, rings, talk
+from bot.store.db import Database, Db
+from bot.store.rings import Fence
+from scheduler.ring import Job
+
+_KEEP_DONE = timedelta(days=7)
+_PLAN_LATE = timedelta(days=10)
+"""A day missed is planned so much later; each push has its own latest useful moment."""
+
+
+@dataclass
+class Jobs:
+    """The jobs of the bot; every write checks the fence of its ring."""
+
+    database: Database
+    clock: Clock
+    rules: Rulebook
+    listener: Listener
+    mass: MassSender
+    notice: Callable[[Db, list[object]], None]
+    wake_outbox: Callable[[], None]
+
+    def all(self) -> list[Job]:
+        """Frequent ones first: they are what people wait for."""
+        second, minute = timedelta(seconds=1), timedelta(minutes=1)
+        return [
+            Job("release", self.release, every=5 * second),
+            Job("poll_tasks", lambda _fence, _due: self.mass.poll(), every=15 * second),
+            Job("clear_doubts", lambda _fence, _due: self.mass.reconcile(), every=15 * second),
+            Job("case_deadlines", self.case_deadlines, every=30 * second),
+            Job("pull_archive", self.pull_archive, every=30 * second),
+            Job("expire_tasks", self.expire_tasks, every=minute),
+            Job("reconcile", self.reconcile, every=timedelta(hours=1)),
+            Job("destroy_sealed", self.destroy_sealed, every=timedelta(hours=1)),
+            Job("recheck_segments", self.recheck_segments, at=time(0, 30)),
+            Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
+            Job("forget", self.forget, at=time(3, 0), useful_for=timedelta(days=1)),
+        ]
+
+    # -- sending
+
+    def plan_day(self, fence: Fence, due: datetime) -> int:
+        """Plan the pushes of the ring's day; planning it again adds nothing."""
+        on = due.astimezone(SHANGHAI).date()
+
+        def plan(db: Db) -> int:
+            rings.check(db, fence)
+            planned = pushes.plan(db, plan_steps(self.rules, on), self._now())
+            # Only now: greetings of missed days were planned, and show as expired.
+            if on == today(self.clock):
+                self.rules.advance_birthdays(db, self._now())
+            journal.note(db, "day_planned", self._now(), on=on.isoformat(), planned=planned)
+            return planned
+
+        return self.database.write(plan)
+
+    def release(self, _fence: Fence, _due: datetime) -> int:
+        """Take what is due through the gate."""
+        taken = self.mass.release()
+        if taken:
+            self.wake_outbox()
+        return taken
+
+    def expire_tasks(self, _fence: Fence, _due: datetime) -> int:
+        """Call stale tasks back."""
+        expired = self.mass.expire()
+        if expired:
+            self.wake_outbox()
+        return expired
+
+    # -- people
+
+    def case_deadlines(self, fence: Fence, _due: datetime) -> int:
+        """Tell the branch head of cases that nobody dealt with in time, once."""
+
+        def raise_all(db: Db) -> int:
+            rings.check(db, fence)
+            now = self._now()
+            overdue = cases.overdue(db, now)
+            for case in overdue:
+                head = people.branch_head(db, case["branch"])
+                if head is None or not cases.raise_case(db, case["id"], head, now):
+                    continue
+                journal.note(
+                    db,
+                    "case_overdue",
+                    now,
+                    customer=case["external_userid"],
+                    userid=head,
+                    ref=case["id"],
+                    case=case["kind"],
+                )
+                customer = ExternalUserId(case["external_userid"])
+                self.notice(db, [CaseOverdue(case["id"], customer, UserId(head), self.clock.now())])
+            return len(overdue)
+
+        return self.database.write(raise_all)
+
+    # -- what is known
+
+    def recheck_segments(self, fence: Fence, _due: datetime) -> int:
+        """Segments that the calendar changes: ages, expiry, dates that come near."""
+
+        def recheck(db: Db) -> int:
+            moved = list(self.listener.refresh_segments(db, None, self.clock.now(), self._now()))
+            self.notice(db, list(moved))
+            return len(moved)
+
+        return self._fenced(fence, recheck)
+
+    def destroy_sealed(self, fence: Fence, _due: datetime) -> int:
+        """Text whose agreement stayed unknown for five days is destroyed."""
+        return self._fenced(fence, lambda db: talk.destroy_unanswered(db, self._now()))
+
+    # -- repairs
+
+    def pull_archive(self, fence: Fence, due: datetime) -> None:
+        """Callbacks may be lost: ask the archive anyway."""
+        self._errand(fence, PullArchive(f"timer-{int(due.timestamp())}"))
+
+    def reconcile(self, fence: Fence, due: datetime) -> None:
+        """Compare people, groups and tags with WeCom."""
+        cause = f"timer-{int(due.timestamp())}"
+        self._errand(fence, Reconcile(cause))
+        self._errand(fence, SyncTags(cause))
+        self._errand(fence, KeepGroupWelcome(cause))
+
+    def forget(self, fence: Fence, _due: datetime) -> int:
+        """Drop queue rows that are done and old."""
+        before = self._now() - int(_KEEP_DONE / timedelta(milliseconds=1))
+        return self._fenced(fence, lambda db: inbox.forget(db, before) + outbox.forget(db, before))
+
+    def _errand(
+        self, fence: Fence, errand: PullArchive | Reconcile | SyncTags | KeepGroupWelcome
+    ) -> None:
+        self._fenced(fence, lambda db: int(outbox.add(db, errand, self._now())))
+        self.wake_outbox()
+
+    def _fenced(self, fence: Fence, change: Callable[[Db], int]) -> int:
+        def guarded(db: Db) -> int:
+            rings.check(db, fence)
+            return change(db)
+
+        return self.database.write(guarded)
+
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+
+def plan_steps(rules: Rulebook, on: date) -> list[pushes.PlanStep]:
+    """What a day's planning looks for: one entry a campaign, step and calendar."""
+    found = []
+    for campaign in rules.campaigns.values():
+        opens = rules.calendar.next_open(
+            Purpose(campaign.purpose), datetime.combine(on, time(8, 30), SHANGHAI)
+        )
+        for step in campaign.steps:
+            for calendar in ("solar", "lunar") if campaign.occasion == "birthday" else ("",):
+                useful = campaign.useful_until(step, on)
+                found.append(
+                    pushes.PlanStep(
+                        campaign=campaign.name,
+                        version=str(campaign.version),
+                        occasion=campaign.occasion,
+                        purpose=campaign.purpose,
+                        step=str(step),
+                        on=on,
+                        matures=on + timedelta(days=step),
+                        calendar=calendar,
+                        due_at=int(opens.timestamp() * 1000),
+                        useful_until=int(useful.timestamp() * 1000),
+                    )
+                )
+    return found

@@ -1,0 +1,244 @@
+"""A message on its way to facts: kept, allowed, read, merged; never without agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bot.clock import SHANGHAI
+from bot.facts import Fact, FactType, Speech, keepable
+from bot.happenings import (
+    AgreementNeeded,
+    BecameActive,
+    FactLearned,
+    SegmentsChanged,
+)
+from bot.model import ArchivedMessage, ChatId, ExternalUserId, UserId, is_external
+from bot.rulebook import Rulebook
+from bot.store import journal, ledger, people, segments, talk
+from bot.store.db import Db
+from bot.vault import Vault
+
+# Customer service has no archive agreement: without the consent row for profiling only what
+# the customer wants of us is read there.
+_KF_ALWAYS = frozenset(
+    {
+        FactType.OPT_OUT,
+        FactType.OPT_IN,
+        FactType.RSVP,
+        FactType.CONTACT_REQUEST,
+        FactType.COMPLAINT,
+    }
+)
+Read = Callable[[Speech], list[Fact]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What listening needs: the key of the text, the reader, the branch's rules."""
+
+    vault: Vault
+    read: Read
+    rules: Rulebook
+
+    def hear(self, db: Db, message: ArchivedMessage, now: int) -> Iterator[object]:
+        """Keep one message and learn from it what may be learnt."""
+        conversation = talk.conversation_of(message)
+        if message.agreed is not None:
+            yield from self.hear_answer(db, message, conversation, now)
+            return
+        if message.recalls:
+            talk.keep_message(db, self.vault, message, conversation, "unread")
+            yield from self.take_back(db, message.recalls, now)
+            return
+        if not is_external(message.sender):
+            talk.keep_message(db, self.vault, message, conversation, "unread")
+            return
+        yield from self._hear_customer(db, message, conversation, now)
+
+    def _hear_customer(
+        self, db: Db, message: ArchivedMessage, conversation: str, now: int
+    ) -> Iterator[object]:
+        customer = ExternalUserId(message.sender)
+        allowed = self._allowed(db, message, conversation)
+        state = {True: "read", False: "refused", None: "sealed"}[allowed]
+        if not talk.keep_message(db, self.vault, message, conversation, state):
+            return
+        people.know_person(db, customer, now)
+        if message.open_kfid:
+            sent = int(message.sent_at.timestamp() * 1000)
+            talk.kf_spoke(db, message.open_kfid, customer, sent)
+        if allowed is None:
+            inside = conversation.split("|", maxsplit=1)[0] if "|" in conversation else ""
+            yield AgreementNeeded(
+                conversation, message.chat_id, customer, UserId(inside), message.sent_at
+            )
+        if allowed:
+            talk.count_activity(db, customer, message.sent_at)
+            yield from self._learn(db, message, conversation, now)
+            yield from self._look_at_activity(db, customer, message)
+
+    def _allowed(self, db: Db, message: ArchivedMessage, conversation: str) -> bool | None:
+        """True: read it; False: never; None: not known yet, keep it sealed."""
+        if message.open_kfid:
+            return True
+        answer = talk.agreement(db, conversation, message.sender)
+        if answer is None:
+            return None
+        return answer.agreed and int(message.sent_at.timestamp() * 1000) >= answer.since
+
+    def hear_answer(
+        self, db: Db, message: ArchivedMessage, conversation: str, now: int
+    ) -> Iterator[object]:
+        """An agreement or refusal to archiving that came as a record."""
+        talk.keep_message(db, self.vault, message, conversation, "unread")
+        if is_external(message.sender):
+            at = int(message.sent_at.timestamp() * 1000)
+            yield from self.settle_agreement(
+                db,
+                conversation,
+                ExternalUserId(message.sender),
+                agreed=bool(message.agreed),
+                at=at,
+                now=now,
+            )
+
+    def settle_agreement(
+        self,
+        db: Db,
+        conversation: str,
+        customer: ExternalUserId,
+        *,
+        agreed: bool,
+        at: int,
+        now: int,
+    ) -> Iterator[object]:
+        """Keep an answer and deal with the text that waited for it.
+
+        Text as old as the agreement or younger is read now; older text and everything after
+        a refusal is destroyed.
+        """
+        people.know_person(db, customer, now)
+        if not talk.keep_agreement(db, conversation, customer, agreed=agreed, at=at):
+            return
+        journal.note(db, "archive_agreed" if agreed else "archive_refused", now, customer=customer)
+        for row in talk.sealed_messages(db, conversation, customer):
+            if not agreed or row["sent_at"] < at:
+                talk.set_state(db, row["msgid"], "refused")
+                continue
+            talk.set_state(db, row["msgid"], "read")
+            message = talk.restore(row, self.vault)
+            talk.count_activity(db, customer, message.sent_at)
+            yield from self._learn(db, message, conversation, now)
+
+    def _learn(
+        self, db: Db, message: ArchivedMessage, conversation: str, now: int
+    ) -> Iterator[object]:
+        if not message.text:
+            return
+        customer = ExternalUserId(message.sender)
+        facts = self.read(self._speech(db, message, conversation))
+        if not facts:
+            return
+        who = people.customer(db, customer)
+        assert who is not None
+        learned = False
+        for fact in facts:
+            if message.open_kfid and fact.type not in _KF_ALWAYS and not who["profiling_ok"]:
+                continue
+            kept = keepable(fact, sensitive_consent=bool(who["sensitive_ok"]))
+            event = kept and self._keep_fact(db, message, kept, now)
+            if event:
+                learned = True
+                yield event
+        if learned:
+            yield from self.refresh_segments(db, [customer], message.sent_at, now)
+
+    def _speech(self, db: Db, message: ArchivedMessage, conversation: str) -> Speech:
+        sent = int(message.sent_at.timestamp() * 1000)
+        asked = talk.recent_staff_lines(db, self.vault, conversation, message.sender, sent)
+        return Speech(message.text, message.sent_at, quoted=message.quoted, asked=asked)
+
+    def _keep_fact(
+        self, db: Db, message: ArchivedMessage, fact: Fact, now: int
+    ) -> FactLearned | None:
+        customer = ExternalUserId(message.sender)
+        source = ledger.Source(message.msgid, message.sent_at)
+        fact_id = ledger.add_fact(db, self.vault, customer, fact, source)
+        if fact_id is None:
+            return None
+        journal.note(
+            db,
+            "fact_learned" if fact.settled else "fact_pending",
+            now,
+            customer=customer,
+            chat_id=message.chat_id,
+            ref=fact_id,
+            type=fact.type,
+        )
+        if not fact.settled:
+            return None
+        self._fill_ledger(db, customer, fact, now)
+        return FactLearned(
+            customer,
+            fact_id,
+            fact,
+            message.msgid,
+            message.chat_id,
+            message.sent_at,
+            message.open_kfid,
+        )
+
+    def _fill_ledger(self, db: Db, customer: ExternalUserId, fact: Fact, now: int) -> None:
+        """A birthday heard in talk fills an empty field; the core system's word stays."""
+        if fact.type is not FactType.BIRTHDAY or not {"month", "day"} <= fact.value.keys():
+            return
+        who = people.customer(db, customer)
+        if who is None or (who["birthday_from"] or "talk") != "talk":
+            return
+        self.rules.keep_birthday(db, customer, fact.value, "talk", now)
+
+    def take_back(self, db: Db, msgid: str, now: int) -> Iterator[object]:
+        """A message was recalled: its text and what was learnt from it go."""
+        talk.set_state(db, msgid, "recalled")
+        touched = ledger.recall(db, msgid)
+        for customer in touched:
+            journal.note(db, "recalled", now, customer=customer)
+        if touched:
+            at = self.rules.moment(now)
+            yield from self.refresh_segments(db, touched, at, now)
+
+    def refresh_segments(
+        self, db: Db, customers: list[ExternalUserId] | None, at: Any, now: int
+    ) -> Iterator[SegmentsChanged]:
+        """Derive segments of the touched customers again; who moved."""
+        moved = segments.refresh(
+            db,
+            self.rules.segments,
+            self.rules.lines,
+            self.rules.moment(now).astimezone(SHANGHAI).date(),
+            now,
+            customers,
+        )
+        for each in moved:
+            journal.note(
+                db,
+                "segments",
+                now,
+                customer=each.external_userid,
+                entered=each.entered,
+                left=each.left,
+            )
+            yield SegmentsChanged(ExternalUserId(each.external_userid), each.entered, each.left, at)
+
+    def _look_at_activity(
+        self, db: Db, customer: ExternalUserId, message: ArchivedMessage
+    ) -> Iterator[BecameActive]:
+        line = self.rules.thresholds.activity
+        day = message.sent_at.astimezone(SHANGHAI).date()
+        since = day - timedelta(days=line.window_days - 1)
+        messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
+        if messages >= line.messages and days >= line.days:
+            yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)

@@ -1,0 +1,228 @@
+"""Errands waiting to be done: each once, by priority, one at a time in its lane.
+
+An errand is a row before it is a call. ``calling`` is on the disk before WeCom is asked, and
+what the answer changes is committed together with ``done``. After a crash in ``calling`` an
+errand is asked again only when its kind is harmless to repeat (single-use codes, our own
+message ids, duplicate check, idempotent writes); a mass send is reconciled instead.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from bot.actions import CreateMassSend, Errand, lane_of, pack, unpack
+from bot.clock import Clock
+from bot.errors import Invalid, QunguanError, Refused, Retry, Uncertain
+from bot.store.db import Database, Db, Row
+
+log = structlog.get_logger()
+
+Effect = Callable[[Db], None]
+Perform = Callable[[Errand], Effect | None]
+
+MOST_BREAKS = 8
+"""An errand that breaks our own code so often is given up."""
+_LONGEST_PAUSE = 300.0
+_USEFUL_MS = 3 * 86_400_000
+_NO_REPEAT = (CreateMassSend.__name__,)
+
+_ADD = """
+INSERT OR IGNORE INTO outbox
+  (key, kind, payload, lane, priority, not_before, useful_until, created_at)
+VALUES (:key, :kind, :payload, :lane, :priority, :now, :useful_until, :now)
+"""
+_READY = """
+SELECT id, kind, payload, lane, attempts, useful_until FROM outbox
+WHERE state = 'ready' AND not_before <= :now AND priority <= :priority
+ORDER BY priority, id LIMIT 64
+"""
+_BEGIN = "UPDATE outbox SET state = 'calling', attempts = attempts + 1 WHERE id = :id"
+_END = "UPDATE outbox SET state = :state, reason = :reason, done_at = :now WHERE id = :id"
+_LATER = "UPDATE outbox SET state = 'ready', reason = :reason, not_before = :later WHERE id = :id"
+# What was in flight when the process died.
+_RESUME = "UPDATE outbox SET state = 'ready' WHERE state = 'calling' AND kind <> :mass"
+_DOUBT = "UPDATE outbox SET state = 'uncertain' WHERE state = 'calling' AND kind = :mass"
+_FORGET = "DELETE FROM outbox WHERE state = 'done' AND done_at < :before"
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    id: int
+    errand: Errand
+    lane: str
+    attempts: int
+    useful_until: int
+
+
+def add(db: Db, errand: Errand, now: int, useful_until: int | None = None) -> bool:
+    """Put an errand into the outbox; False when its key is there already."""
+    kind, payload = pack(errand)
+    return bool(
+        db.run(
+            _ADD,
+            key=errand.key,
+            kind=kind,
+            payload=payload,
+            lane=lane_of(errand),
+            priority=errand.priority,
+            now=now,
+            useful_until=useful_until or now + _USEFUL_MS,
+        )
+    )
+
+
+def forget(db: Db, before: int) -> int:
+    """Drop errands that were done before the moment (epoch ms)."""
+    return db.run(_FORGET, before=before)
+
+
+class Outbox:
+    """The threads that perform errands.
+
+    Args:
+        perform: Does one errand and returns what to write about it.
+        threads: How many at once; the first one takes only what customers wait for.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, perform: Perform, *, threads: int = 4
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._perform = perform
+        self._wake = threading.Condition()
+        self._busy_lanes: set[str] = set()
+        self._in_flight: set[int] = set()
+        self._stopping = False
+        self._threads = [
+            threading.Thread(target=self._run, args=(1 if n == 0 else 9,), name=f"outbox-{n}")
+            for n in range(threads)
+        ]
+
+    def start(self) -> None:
+        """Take up what a crash left behind, then perform."""
+        self.resume()
+        for thread in self._threads:
+            thread.start()
+
+    def resume(self) -> None:
+        """Sort what was in flight into what may be repeated and what must be asked for."""
+
+        def sort_out(db: Db) -> None:
+            db.run(_RESUME, mass=CreateMassSend.__name__)
+            db.run(_DOUBT, mass=CreateMassSend.__name__)
+
+        self._database.write(sort_out)
+
+    def stop(self) -> None:
+        """Finish what is in flight, then stop."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def wake(self) -> None:
+        """Something was added."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def idle(self) -> bool:
+        """Nothing is ready and nothing is in flight."""
+        waiting = self._database.read().value(
+            "SELECT count(*) FROM outbox WHERE state IN ('ready', 'calling')"
+        )
+        return not waiting and not self._in_flight
+
+    def _run(self, priority: int) -> None:
+        while not self._stopping:
+            claim = self._claim(priority)
+            if claim is None:
+                with self._wake:
+                    if not self._stopping:
+                        self._wake.wait(0.2)
+                continue
+            try:
+                self._do(claim)
+            finally:
+                self._release(claim)
+
+    def _claim(self, priority: int) -> _Claim | None:
+        with self._wake:
+            rows = self._database.read().rows(_READY, now=self._now(), priority=priority)
+            row = next((each for each in rows if self._free(each)), None)
+            if row is None:
+                return None
+            self._in_flight.add(row["id"])
+            if row["lane"]:
+                self._busy_lanes.add(row["lane"])
+        errand = unpack(row["kind"], row["payload"])
+        return _Claim(row["id"], errand, row["lane"], row["attempts"], row["useful_until"])
+
+    def _free(self, row: Row) -> bool:
+        return row["id"] not in self._in_flight and row["lane"] not in self._busy_lanes
+
+    def _release(self, claim: _Claim) -> None:
+        with self._wake:
+            self._in_flight.discard(claim.id)
+            self._busy_lanes.discard(claim.lane)
+            self._wake.notify_all()
+
+    def _do(self, claim: _Claim) -> None:
+        try:
+            self._database.write(lambda db: db.run(_BEGIN, id=claim.id))
+            effect = self._perform(claim.errand)
+            self._database.write(lambda db: self._finish(db, claim.id, effect))
+        except Retry as wait:
+            self._later(claim, wait, wait.after)
+        except Uncertain as doubt:
+            self._doubt(claim, doubt)
+        except (Refused, Invalid) as no:
+            self._end(claim, "failed", str(no))
+        except Exception as error:  # the one broad net: an errand must not end its thread
+            log.exception("errand broke", kind=type(claim.errand).__name__, errand=claim.id)
+            if claim.attempts + 1 >= MOST_BREAKS:
+                self._end(claim, "failed", _short(error))
+            else:
+                self._later(claim, error, 5.0)
+
+    def _finish(self, db: Db, errand: int, effect: Effect | None) -> None:
+        if effect is not None:
+            effect(db)
+        db.run(_END, id=errand, state="done", reason=None, now=self._now())
+
+    def _later(self, claim: _Claim, why: Exception, after: float) -> None:
+        if self._now() >= claim.useful_until:
+            self._end(claim, "dropped", f"已过有效时间:{_short(why)}")
+            return
+        pause = min(max(after, 0.5 * 2 ** min(claim.attempts, 10)), _LONGEST_PAUSE)
+        later = self._now() + int(1000 * pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter
+        self._database.write(
+            lambda db: db.run(_LATER, id=claim.id, reason=_short(why), later=later)
+        )
+
+    def _doubt(self, claim: _Claim, why: Uncertain) -> None:
+        if type(claim.errand).__name__ in _NO_REPEAT:
+            self._end(claim, "uncertain", _short(why))
+        else:
+            self._later(claim, why, 1.0)
+
+    def _end(self, claim: _Claim, state: str, reason: str) -> None:
+        log.warning("errand ended", kind=type(claim.errand).__name__, errand=claim.id, state=state)
+        self._database.write(
+            lambda db: db.run(_END, id=claim.id, state=state, reason=reason, now=self._now())
+        )
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+
+def _short(why: Exception) -> str:
+    """The reason to keep: our own errors carry no personal data, others only their kind."""
+    return str(why) if isinstance(why, QunguanError) else type(why).__name__

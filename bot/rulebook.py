@@ -1,0 +1,186 @@
+"""Everything of ``config/`` and ``templates/`` that a branch may change, loaded and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bot.clock import SHANGHAI
+from bot.errors import Invalid
+from bot.model import ExternalUserId
+from bot.store.db import Db
+from bot.store.intake import Derivation
+from bot.store.segments import Lines
+from bot.yamlfile import load_section
+from handlers.rules import (
+    EscalationRules,
+    SegmentRule,
+    TagName,
+    load_escalation,
+    load_segments,
+    load_tag_names,
+)
+from scheduler.calendar import BranchCalendar, build_calendar, load_holidays
+from scheduler.campaigns import Campaign, load_campaigns
+from scheduler.lunar import next_birthday
+from scheduler.messages import Message, Messages, load_messages
+from scheduler.release import is_released, load_release
+from scheduler.thresholds import Thresholds, load_thresholds
+from scheduler.voice import Words, load_words
+from scheduler.words import Renderer
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """The branch's rules, words and numbers, read once.
+
+    Attributes:
+        release: The hash of every text that may go out without an approval of its own.
+    """
+
+    thresholds: Thresholds
+    calendar: BranchCalendar
+    segments: list[SegmentRule]
+    tags: list[TagName]
+    escalation: EscalationRules
+    campaigns: Mapping[str, Campaign]
+    messages: Messages
+    words: Words
+    release: Mapping[str, str]
+    labels: Mapping[str, Mapping[str, str]]
+    renderer: Renderer
+
+    def label(self, family: str, slug: str) -> str:
+        """How a slug is called on screen; a slug without a label shows as it is."""
+        return self.labels.get(family, {}).get(slug, slug)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """The layer lines as the store wants them."""
+        return Lines(
+            [(layer.value, line) for layer, line in self.thresholds.lines.items()],
+            round(self.thresholds.near_line_share * 100),
+        )
+
+    @cached_property
+    def derivation(self) -> Derivation:
+        """What imports compute from a customer's columns."""
+        return Derivation(
+            lambda calendar, month, day, leap, first: next_birthday(
+                calendar, month, day, leap, first, self.thresholds.feb29
+            ),
+            lambda assets: self.thresholds.layer_of(assets).value,
+        )
+
+    def is_pinned(self, text: Campaign | Message) -> bool:
+        """Whether the release pins exactly this text."""
+        return is_released(text, self.release)
+
+    @staticmethod
+    def moment(now: int) -> datetime:
+        """Epoch milliseconds as an aware instant."""
+        return datetime.fromtimestamp(now / 1000, UTC)
+
+    def deadline(self, kind: str, at: datetime) -> datetime:
+        """Until when a case must be dealt with, counted in branch hours."""
+        return self.calendar.deadline(at, self.thresholds.deadlines.get(kind))
+
+    def keep_birthday(
+        self, db: Db, customer: ExternalUserId, value: Mapping[str, Any], source: str, now: int
+    ) -> None:
+        """Write a birthday and the day of its next greeting; an impossible one is left out."""
+        calendar = value.get("calendar", "solar")
+        today = self.moment(now).astimezone(SHANGHAI).date()
+        try:
+            day, cycle = next_birthday(
+                calendar,
+                value["month"],
+                value["day"],
+                bool(value.get("leap")),
+                today,
+                self.thresholds.feb29,
+            )
+        except Invalid:
+            return
+        db.run(
+            "UPDATE customer SET birthday_calendar = :calendar, birthday_month = :month,"
+            " birthday_day = :day, birthday_year = coalesce(:year, birthday_year),"
+            " birthday_leap = :leap, birthday_from = :source, next_birthday_on = :next,"
+            " birthday_cycle = :cycle WHERE external_userid = :id",
+            calendar=calendar,
+            month=value["month"],
+            day=value["day"],
+            year=value.get("year"),
+            leap=int(bool(value.get("leap"))),
+            source=source,
+            next=day.isoformat(),
+            cycle=cycle,
+            id=customer,
+        )
+
+    def advance_birthdays(self, db: Db, now: int) -> int:
+        """Move greetings whose day has passed to the next one; the number moved."""
+        today = self.moment(now).astimezone(SHANGHAI).date()
+        rows = db.rows(
+            "SELECT external_userid, birthday_calendar, birthday_month, birthday_day,"
+            " birthday_leap, birthday_cycle FROM customer WHERE next_birthday_on < :today",
+            today=today.isoformat(),
+        )
+        moves = [self._advance(row, today) for row in rows]
+        db.many(
+            "UPDATE customer SET next_birthday_on = ?, birthday_cycle = ?"
+            " WHERE external_userid = ?",
+            moves,
+        )
+        return len(moves)
+
+    def _advance(self, row: Any, today: Any) -> tuple[str, str, str]:
+        start = today
+        while True:
+            day, cycle = next_birthday(
+                row["birthday_calendar"],
+                row["birthday_month"],
+                row["birthday_day"],
+                bool(row["birthday_leap"]),
+                start,
+                self.thresholds.feb29,
+            )
+            if cycle != row["birthday_cycle"]:
+                return day.isoformat(), cycle, row["external_userid"]
+            start = day + timedelta(days=1)
+
+
+def load_rulebook(config: Path, templates: Path) -> Rulebook:
+    """Read and check everything.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    thresholds = load_thresholds(config / "thresholds.yaml")
+    segments = load_segments(config / "rules" / "segments.yaml")
+    return Rulebook(
+        thresholds=thresholds,
+        calendar=build_calendar(thresholds, load_holidays(config / "holidays.yaml")),
+        segments=segments,
+        tags=load_tag_names(config / "rules" / "tags.yaml", segments),
+        escalation=load_escalation(config / "rules" / "escalation.yaml"),
+        campaigns={each.name: each for each in load_campaigns(templates / "campaigns")},
+        messages=load_messages(templates / "messages"),
+        words=load_words(templates / "messages" / "words.yaml"),
+        release=load_release(templates),
+        labels=_load_labels(templates / "labels.yaml"),
+        renderer=Renderer(),
+    )
+
+
+def _load_labels(path: Path) -> Mapping[str, Mapping[str, str]]:
+    top = load_section(path)
+    found = {}
+    for family in top.keys():  # noqa: SIM118  # not a dict
+        names = top.section(family)
+        found[family] = {key: names.value(key).text(40) for key in names.keys()}  # noqa: SIM118  # not a dict
+    return found

@@ -1,0 +1,1 @@
+"""Everything remembered; one module a subject."""

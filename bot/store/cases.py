@@ -1,0 +1,125 @@
+"""Escalations: who must act, by when, what became of it."""
+
+from __future__ import annotations
+
+from bot.model import UserId
+from bot.store.db import Db, Row
+
+_OPEN = """
+INSERT OR IGNORE INTO escalation
+  (key, kind, topic, external_userid, chat_id, branch, assignee, fact_id, opened_at, deadline_at)
+VALUES (:key, :kind, :topic, :customer, :chat, :branch, :assignee, :fact, :at, :deadline)
+"""
+# The same matter is not opened twice: neither while a case runs nor soon after it.
+_RECENT = """
+SELECT 1 FROM escalation
+WHERE external_userid = :customer AND kind = :kind AND topic = :topic
+  AND (status = 'open' OR opened_at > :since)
+"""
+_OVERDUE = """
+SELECT * FROM escalation
+WHERE status = 'open' AND raised_at IS NULL AND deadline_at <= :now ORDER BY deadline_at
+"""
+
+
+def open_case(
+    db: Db,
+    *,
+    kind: str,
+    topic: str,
+    customer: str,
+    chat_id: str,
+    branch: str,
+    assignee: str,
+    fact_id: int | None,
+    at: int,
+    deadline: int,
+    quiet_since: int,
+) -> int | None:
+    """Open a case unless the same one is open or was opened after ``quiet_since``; its id."""
+    if db.value(_RECENT, customer=customer, kind=kind, topic=topic, since=quiet_since):
+        return None
+    case_id = db.insert(
+        _OPEN,
+        key=f"{kind}:{topic}:{customer}:{at}",
+        kind=kind,
+        topic=topic,
+        customer=customer,
+        chat=chat_id,
+        branch=branch,
+        assignee=assignee,
+        fact=fact_id,
+        at=at,
+        deadline=deadline,
+    )
+    add_step(db, case_id, "bot", "opened", at)
+    return case_id
+
+
+def case(db: Db, case_id: int) -> Row | None:
+    """One case."""
+    return db.one("SELECT * FROM escalation WHERE id = :id", id=case_id)
+
+
+def close_case(db: Db, case_id: int, outcome: str, by: UserId, at: int, *, note: str = "") -> bool:
+    """Record an outcome; False when the case was closed before."""
+    closed = db.run(
+        "UPDATE escalation SET status = 'closed', outcome = :outcome, note = :note,"
+        " closed_at = :at, closed_by = :by WHERE id = :id AND status = 'open'",
+        outcome=outcome,
+        note=note,
+        at=at,
+        by=by,
+        id=case_id,
+    )
+    if closed:
+        add_step(db, case_id, by, outcome, at, note=note)
+    return bool(closed)
+
+
+def overdue(db: Db, now: int) -> list[Row]:
+    """Open cases whose deadline passed and whose head was not told yet."""
+    return db.rows(_OVERDUE, now=now)
+
+
+def raise_case(db: Db, case_id: int, head: str, at: int) -> bool:
+    """Hand a case to the head, once."""
+    raised = db.run(
+        "UPDATE escalation SET raised_at = :at, raised_to = :head"
+        " WHERE id = :id AND raised_at IS NULL AND status = 'open'",
+        at=at,
+        head=head,
+        id=case_id,
+    )
+    if raised:
+        add_step(db, case_id, "bot", "raised", at, note=head)
+    return bool(raised)
+
+
+def add_step(db: Db, case_id: int, actor: str, step: str, at: int, *, note: str = "") -> None:
+    """Add to a case's history."""
+    db.run(
+        "INSERT INTO escalation_step (escalation_id, at, actor, step, note)"
+        " VALUES (:id, :at, :actor, :step, :note)",
+        id=case_id,
+        at=at,
+        actor=actor,
+        step=step,
+        note=note,
+    )
+
+
+def steps(db: Db, case_id: int) -> list[Row]:
+    """A case's history, oldest first."""
+    return db.rows(
+        "SELECT * FROM escalation_step WHERE escalation_id = :id ORDER BY id", id=case_id
+    )
+
+
+def open_cases_of(db: Db, userid: str) -> list[Row]:
+    """What an employee has to do, the most pressing first."""
+    return db.rows(
+        "SELECT * FROM escalation WHERE status = 'open' AND (assignee = :id OR raised_to = :id)"
+        " ORDER BY deadline_at",
+        id=userid,
+    )

@@ -1,0 +1,145 @@
+"""Consent and refusal: rows that are only ever added, and the flags derived from them.
+
+The newest row of a purpose counts; of two from the same moment the refusing one does. No
+row means no. A marketing row that says no is a refusal, wherever it came from: the stricter
+reading, since a customer who once said no may not be asked again for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bot.errors import Invalid
+from bot.store.db import Db
+
+PURPOSES = ("service", "marketing", "profiling", "profiling_sensitive", "archive_analysis")
+SCOPES = ("all", "marketing", "calls")
+"""What a customer may refuse; each of them ends all marketing."""
+
+# A person of whom nothing is known yet may refuse too.
+_MEET = """
+INSERT INTO customer (external_userid, created_at) VALUES (:external_userid, :at)
+ON CONFLICT (external_userid) DO NOTHING
+"""
+_ADD = """
+INSERT INTO consent
+  (external_userid, purpose, granted, channel, notice_version, proof, employee, at)
+VALUES
+  (:external_userid, :purpose, :granted, :channel, :notice_version, :proof, :employee, :at)
+ON CONFLICT (external_userid, purpose, granted, at, proof) DO NOTHING
+"""
+_LATEST = (
+    "SELECT granted FROM consent WHERE external_userid = customer.external_userid"
+    " AND purpose = '{}' ORDER BY at DESC, granted LIMIT 1"
+)
+_DERIVE = f"""
+UPDATE customer SET
+  marketing_ok = coalesce(({_LATEST.format("marketing")}), 0),
+  refused = 1 - coalesce(({_LATEST.format("marketing")}), 1),
+  sensitive_ok = coalesce(({_LATEST.format("profiling_sensitive")}), 0),
+  profiling_ok = coalesce(({_LATEST.format("profiling")}), 0)
+WHERE external_userid = :external_userid
+"""  # only the constants above are put in
+_REFUSED_AT = """
+SELECT max(at) FROM consent
+WHERE external_userid = :external_userid AND purpose = 'marketing' AND granted = 0
+"""
+
+
+def record_consent(
+    db: Db,
+    external_userid: str,
+    purpose: str,
+    *,
+    granted: bool,
+    channel: str,
+    proof: str,
+    at: int,
+    notice_version: str = "",
+    employee: str = "",
+) -> bool:
+    """Add what a customer said about one purpose, and bring their flags up to date.
+
+    ``proof`` is what shows it later (a ``msgid``, a form's number); ``at`` is when the
+    customer said it, epoch milliseconds.
+
+    Returns:
+        False when the same row was there already.
+
+    Raises:
+        Invalid: The purpose is none of the five.
+    """
+    added = add_consents(
+        db,
+        [
+            {
+                "external_userid": external_userid,
+                "purpose": purpose,
+                "granted": int(granted),
+                "channel": channel,
+                "notice_version": notice_version,
+                "proof": proof,
+                "employee": employee,
+                "at": at,
+            }
+        ],
+    )
+    return added > 0
+
+
+def record_refusal(
+    db: Db, external_userid: str, scope: str, *, channel: str, proof: str, at: int
+) -> bool:
+    """Keep a refusal: from the end of this transaction on nothing is marketed to them.
+
+    Every scope ends all marketing; which one it was stays in ``notice_version``. Only a
+    marketing consent that the customer gives later lifts it. ``at`` is when the customer said
+    it, epoch milliseconds.
+
+    Returns:
+        False when the same refusal was there already.
+
+    Raises:
+        Invalid: The scope is none of ``SCOPES``.
+    """
+    if scope not in SCOPES:
+        raise Invalid(f"拒绝范围 {scope!r} 无法识别,应为 {'、'.join(SCOPES)} 之一")
+    return record_consent(
+        db,
+        external_userid,
+        "marketing",
+        granted=False,
+        channel=channel,
+        proof=proof,
+        at=at,
+        notice_version=f"refusal:{scope}",
+    )
+
+
+def add_consents(db: Db, rows: list[dict[str, str | int]]) -> int:
+    """Add many rows with the columns of ``consent``; the number that was not there yet.
+
+    Raises:
+        Invalid: A purpose is none of the five; nothing was added.
+    """
+    for row in rows:
+        if row["purpose"] not in PURPOSES:
+            raise Invalid(f"同意用途 {row['purpose']!r} 无法识别,应为 {'、'.join(PURPOSES)} 之一")
+    db.many(_MEET, rows)
+    added = db.many(_ADD, rows)
+    derive_consent(db, {str(row["external_userid"]) for row in rows})
+    return added
+
+
+def derive_consent(db: Db, external_userids: Iterable[str]) -> None:
+    """Set ``marketing_ok``, ``refused``, ``sensitive_ok`` and ``profiling_ok`` from the rows."""
+    db.many(_DERIVE, [{"external_userid": each} for each in sorted(set(external_userids))])
+
+
+def refused_at(db: Db, external_userid: str) -> int | None:
+    """When the customer last refused marketing (epoch ms), even if they agreed since.
+
+    For 180 days from then on nobody may ask them again.
+    """
+    moment: int | None = db.value(_REFUSED_AT, external_userid=external_userid)
+    return moment

@@ -1,0 +1,82 @@
+"""What happened and why: the journal that people watch, and the chained audit trail."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from bot.store.db import Db, Row
+
+
+def note(
+    db: Db,
+    kind: str,
+    at: int,
+    *,
+    customer: str | None = None,
+    chat_id: str | None = None,
+    userid: str | None = None,
+    ref: int | None = None,
+    **why: Any,
+) -> int:
+    """Write one line of the journal.
+
+    ``why`` holds slugs, counts and ids; names and words are looked up when somebody who may
+    see them reads the line.
+    """
+    return db.insert(
+        "INSERT INTO journal (at, kind, external_userid, chat_id, userid, ref, why)"
+        " VALUES (:at, :kind, :customer, :chat, :userid, :ref, :why)",
+        at=at,
+        kind=kind,
+        customer=customer,
+        chat=chat_id or None,
+        userid=userid,
+        ref=ref,
+        why=json.dumps(why, ensure_ascii=False),
+    )
+
+
+def lines(db: Db, *, after: int = 0, limit: int = 200) -> list[Row]:
+    """Journal lines after an id, oldest first."""
+    return db.rows(
+        "SELECT * FROM journal WHERE id > :after ORDER BY id LIMIT :limit", after=after, limit=limit
+    )
+
+
+def latest(db: Db, limit: int = 200) -> list[Row]:
+    """The newest journal lines, newest first."""
+    return db.rows("SELECT * FROM journal ORDER BY id DESC LIMIT :limit", limit=limit)
+
+
+def audit(db: Db, actor: str, act: str, subject: str, at: int, **why: Any) -> None:
+    """Append to the audit trail; each row's hash covers the row and the hash before it."""
+    previous = db.value("SELECT hash FROM audit ORDER BY id DESC LIMIT 1") or ""
+    reason = json.dumps(why, ensure_ascii=False, sort_keys=True)
+    db.run(
+        "INSERT INTO audit (at, actor, act, object, why, previous, hash)"
+        " VALUES (:at, :actor, :act, :object, :why, :previous, :hash)",
+        at=at,
+        actor=actor,
+        act=act,
+        object=subject,
+        why=reason,
+        previous=previous,
+        hash=_chain(previous, at, actor, act, subject, reason),
+    )
+
+
+def first_broken_link(db: Db) -> int | None:
+    """The id of the first audit row that was changed, removed before, or reordered."""
+    previous = ""
+    for row in db.connection.execute("SELECT * FROM audit ORDER BY id"):
+        expected = _chain(previous, row["at"], row["actor"], row["act"], row["object"], row["why"])
+        if row["previous"] != previous or row["hash"] != expected:
+            return int(row["id"])
+        previous = row["hash"]
+    return None
+
+
+def _chain(*parts: Any) -> str:
+    return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()

@@ -1,0 +1,279 @@
+"""What people said: messages, consent to be read, recalls, activity, customer service."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bot.clock import SHANGHAI
+from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, OpenKfId, is_external
+from bot.store.db import Db, Row
+from bot.vault import Vault
+
+SEALED_DAYS = 5
+"""Text whose agreement is not known after this long is destroyed."""
+
+_KEEP = """
+INSERT OR IGNORE INTO message
+  (msgid, seq, conversation, chat_id, sender, peer, kind, sent_at, text_sealed, raw_sealed,
+   quoted, state)
+VALUES (:msgid, :seq, :conversation, :chat, :sender, :peer, :kind, :sent, :text, :raw, :quoted,
+  :state)
+"""
+_MOVE = """
+UPDATE message SET state = :state,
+  text_sealed = CASE WHEN :state IN ('refused', 'recalled') THEN NULL ELSE text_sealed END,
+  raw_sealed = CASE WHEN :state IN ('refused', 'recalled') THEN NULL ELSE raw_sealed END
+WHERE msgid = :id
+"""
+_COUNT = """
+INSERT INTO activity (external_userid, day_on, messages) VALUES (:id, :day, 1)
+ON CONFLICT (external_userid, day_on) DO UPDATE SET messages = messages + 1
+"""
+# The latest answer wins, whatever the order in which answers reach us.
+_AGREE = """
+INSERT INTO agreement (conversation, external_userid, status, changed_at)
+VALUES (:conversation, :id, :status, :at)
+ON CONFLICT (conversation, external_userid) DO UPDATE SET status = :status, changed_at = :at
+WHERE excluded.changed_at >= agreement.changed_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A customer's answer to archiving in one conversation."""
+
+    agreed: bool
+    since: int
+    """Epoch milliseconds."""
+
+
+def conversation_of(message: ArchivedMessage) -> str:
+    """The name of a conversation: the group, or "member|customer", or "account|customer"."""
+    if message.chat_id:
+        return message.chat_id
+    people = (message.sender, *message.receivers)
+    outside = next((person for person in people if is_external(person)), "")
+    inside = message.open_kfid or next((each for each in people if each != outside), "")
+    return f"{inside}|{outside}"
+
+
+def keep_message(
+    db: Db, vault: Vault, message: ArchivedMessage, conversation: str, state: str
+) -> bool:
+    """Keep a message of any type; False when it is known already."""
+    return bool(
+        db.run(
+            _KEEP,
+            msgid=message.msgid,
+            seq=message.seq,
+            conversation=conversation,
+            chat=message.chat_id,
+            sender=message.sender,
+            peer=message.receivers[0] if len(message.receivers) == 1 else "",
+            kind=message.kind,
+            sent=int(message.sent_at.timestamp() * 1000),
+            text=vault.seal_text(message.text) if state != "refused" else None,
+            raw=vault.seal_text(message.raw) if state not in {"refused", "sealed"} else None,
+            quoted=json.dumps(message.quoted),
+            state=state,
+        )
+    )
+
+
+def set_state(db: Db, msgid: str, state: str) -> None:
+    """Move a message on: read, unread, refused or recalled; the last two lose their text."""
+    db.run(_MOVE, state=state, id=msgid)
+
+
+def message(db: Db, msgid: str) -> Row | None:
+    """One message."""
+    return db.one("SELECT * FROM message WHERE msgid = :id", id=msgid)
+
+
+def restore(row: Row, vault: Vault) -> ArchivedMessage:
+    """The message that a row keeps, without its raw record."""
+    outside = row["conversation"].split("|")
+    kfid = outside[0] if outside[0].startswith("wk") else None
+    return ArchivedMessage(
+        msgid=MsgId(row["msgid"]),
+        seq=row["seq"],
+        sender=row["sender"],
+        receivers=(row["peer"],) if row["peer"] else (),
+        chat_id=ChatId(row["chat_id"]),
+        sent_at=datetime.fromtimestamp(row["sent_at"] / 1000, UTC),
+        kind=row["kind"],
+        text=vault.open_text(row["text_sealed"]),
+        quoted=tuple((start, end) for start, end in json.loads(row["quoted"])),
+        open_kfid=OpenKfId(kfid) if kfid else None,
+    )
+
+
+def recent_staff_lines(
+    db: Db, vault: Vault, conversation: str, customer: str, before: int
+) -> tuple[str, ...]:
+    """What staff last said in a conversation, if nobody spoke since but this customer.
+
+    At most two lines of the last ten minutes, newest last: a short answer needs its question.
+    """
+    rows = db.rows(
+        "SELECT sender, text_sealed FROM message WHERE conversation = :conversation"
+        " AND sent_at <= :before AND sent_at > :before - 600000 AND kind = 'text'"
+        " ORDER BY sent_at DESC, seq DESC LIMIT 4",
+        conversation=conversation,
+        before=before,
+    )
+    lines: list[str] = []
+    for row in rows:
+        if row["sender"] == customer:
+            continue
+        if is_external(row["sender"]):
+            break
+        lines.append(vault.open_text(row["text_sealed"]))
+    return tuple(reversed([line for line in lines[:2] if line]))
+
+
+def last_words(db: Db, vault: Vault, customer: str) -> tuple[str, datetime] | None:
+    """What a customer last said where we may read, on one line, and when."""
+    row = db.one(
+        "SELECT text_sealed, sent_at FROM message WHERE sender = :id AND state = 'read'"
+        " AND text_sealed IS NOT NULL ORDER BY sent_at DESC LIMIT 1",
+        id=customer,
+    )
+    if row is None:
+        return None
+    words = " ".join(vault.open_text(row["text_sealed"]).split())
+    return words, datetime.fromtimestamp(row["sent_at"] / 1000, UTC)
+
+
+# -- consent to be read
+
+
+def keep_agreement(db: Db, conversation: str, customer: str, *, agreed: bool, at: int) -> bool:
+    """Keep an answer unless a later one is known; True when this is now the answer."""
+    status = "Agree" if agreed else "Disagree"
+    return bool(db.run(_AGREE, conversation=conversation, id=customer, status=status, at=at))
+
+
+def agreement(db: Db, conversation: str, customer: str) -> Agreement | None:
+    """The answer on record; None when it is not known."""
+    row = db.one(
+        "SELECT status, changed_at FROM agreement"
+        " WHERE conversation = :conversation AND external_userid = :id",
+        conversation=conversation,
+        id=customer,
+    )
+    return Agreement(row["status"] == "Agree", row["changed_at"]) if row else None
+
+
+def sealed_messages(db: Db, conversation: str, customer: str) -> list[Row]:
+    """What waits for an answer, oldest first."""
+    return db.rows(
+        "SELECT * FROM message WHERE conversation = :conversation AND sender = :id"
+        " AND state = 'sealed' ORDER BY sent_at, seq",
+        conversation=conversation,
+        id=customer,
+    )
+
+
+def destroy_unanswered(db: Db, now: int) -> int:
+    """Destroy text that waited five days for an agreement; the number of messages."""
+    return db.run(
+        "UPDATE message SET state = 'refused', text_sealed = NULL, raw_sealed = NULL"
+        " WHERE state = 'sealed' AND sent_at < :before",
+        before=now - SEALED_DAYS * 86_400_000,
+    )
+
+
+# -- activity
+
+
+def count_activity(db: Db, customer: ExternalUserId, at: datetime) -> None:
+    """One more message on a customer's day (Asia/Shanghai)."""
+    db.run(_COUNT, id=customer, day=at.astimezone(SHANGHAI).date().isoformat())
+    db.run(
+        "UPDATE customer SET spoke_at = :at WHERE external_userid = :id"
+        " AND (spoke_at IS NULL OR spoke_at < :at)",
+        id=customer,
+        at=int(at.timestamp() * 1000),
+    )
+
+
+def activity(db: Db, customer: str, since: str, until: str) -> tuple[int, int]:
+    """Messages and active days from one ISO day to another, both included."""
+    row = db.one(
+        "SELECT coalesce(sum(messages), 0), count(*) FROM activity"
+        " WHERE external_userid = :id AND day_on BETWEEN :since AND :until",
+        id=customer,
+        since=since,
+        until=until,
+    )
+    return (row[0], row[1]) if row else (0, 0)
+
+
+# -- customer service
+
+
+def kf_spoke(db: Db, open_kfid: str, customer: str, at: int) -> None:
+    """The customer wrote: five answers within 48 hours are open again."""
+    db.run(
+        "INSERT INTO kf_session (open_kfid, external_userid, spoke_at) VALUES (:kf, :id, :at)"
+        " ON CONFLICT (open_kfid, external_userid) DO UPDATE SET spoke_at = :at, sent_since = 0,"
+        " service_state = CASE WHEN service_state = 4 THEN 0 ELSE service_state END",
+        kf=open_kfid,
+        id=customer,
+        at=at,
+    )
+
+
+def kf_moved(db: Db, open_kfid: str, customer: str, state: int, servicer: str) -> None:
+    """A session changed hands: 0 new, 1 bot, 2 pool, 3 human, 4 ended."""
+    db.run(
+        "INSERT INTO kf_session (open_kfid, external_userid, service_state, servicer)"
+        " VALUES (:kf, :id, :state, :servicer) ON CONFLICT (open_kfid, external_userid)"
+        " DO UPDATE SET service_state = :state, servicer = :servicer",
+        kf=open_kfid,
+        id=customer,
+        state=state,
+        servicer=servicer,
+    )
+
+
+def kf_session(db: Db, open_kfid: str, customer: str) -> Row | None:
+    """A customer-service session as far as we know it."""
+    return db.one(
+        "SELECT * FROM kf_session WHERE open_kfid = :kf AND external_userid = :id",
+        kf=open_kfid,
+        id=customer,
+    )
+
+
+def kf_answered(db: Db, open_kfid: str, customer: str) -> None:
+    """We sent one of the five answers."""
+    db.run(
+        "UPDATE kf_session SET sent_since = sent_since + 1"
+        " WHERE open_kfid = :kf AND external_userid = :id",
+        kf=open_kfid,
+        id=customer,
+    )
+
+
+# -- cursors
+
+
+def cursor(db: Db, name: str) -> str:
+    """A stored position; "" at the beginning."""
+    found: str | None = db.value("SELECT value FROM cursor WHERE name = :name", name=name)
+    return found or ""
+
+
+def move_cursor(db: Db, name: str, value: str, now: int) -> None:
+    """Move a position, in the transaction that keeps what it covers."""
+    db.run(
+        "INSERT INTO cursor (name, value, moved_at) VALUES (:name, :value, :now)"
+        " ON CONFLICT (name) DO UPDATE SET value = :value, moved_at = :now",
+        name=name,
+        value=value,
+        now=now,
+    )

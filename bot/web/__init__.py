@@ -1,0 +1,1 @@
+"""HTTP: the callback door, the JSON interface and the pages for people."""

@@ -1,0 +1,42 @@
+"""What the pages and the JSON interface are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.actions import CloseCase, Refuse
+from bot.clock import Clock
+from bot.errands.staff import Desk
+from bot.links import LoginLinks, OutLinks
+from bot.rulebook import Rulebook
+from bot.store.db import Database
+from bot.vault import Vault
+from bot.wecom import WeComClient
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of a running bot that people look at.
+
+    Attributes:
+        api_token: Bearer token of the JSON interface; "" means closed.
+        act: Applies a change as a handler's would be, durably, with everything it causes.
+        metrics: The text of ``/metrics``.
+        plan: What would be sent on a day: one entry a customer and occasion.
+    """
+
+    database: Database
+    vault: Vault
+    clock: Clock
+    rules: Rulebook
+    wecom: WeComClient
+    desk: Desk
+    out_links: OutLinks
+    login_links: LoginLinks
+    api_token: str
+    act: Callable[[Refuse | CloseCase], None]
+    refresh: Callable[[str], None]
+    metrics: Callable[[], str]
+    plan: Callable[[str], list[dict[str, Any]]]

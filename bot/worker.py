@@ -1,0 +1,320 @@
+"""The worker: claim, keep, dispatch, settle; one transaction an item, many items a commit."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+import structlog
+
+from bot import outbox
+from bot.actions import (
+    Action,
+    Change,
+    CloseCase,
+    Grant,
+    KeepAgreement,
+    OpenCase,
+    Refuse,
+)
+from bot.archive.record import parse_record
+from bot.clock import Clock
+from bot.dispatch import Handlers, suggest_handler
+from bot.errors import Invalid, Retry
+from bot.events import Event
+from bot.happenings import CaseClosed, CaseOpened, RefusalKept
+from bot.inbox import Inbox, Item, fail, settle
+from bot.kf import KfMessage, KfRecall, parse_item
+from bot.listening import Listener
+from bot.model import ArchivedMessage, ExternalUserId, UserId
+from bot.recording import record_event, record_kf
+from bot.rulebook import Rulebook
+from bot.store import cases, consents, journal, people, pushes, talk
+from bot.store.db import Database, Db
+from bot.wire import parse
+from handlers.rules import EscalationRules
+
+log = structlog.get_logger()
+ARCHIVE, KF = "archive-record", "kf-item"
+"""Sources of inbox items that were pulled; callbacks carry the name of their door."""
+_BATCH = 100
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNow:
+    """The answers of ``handlers.known.Known`` out of the open transaction."""
+
+    db: Db
+    now: datetime
+    cause: str
+    escalation: EscalationRules
+
+    def accepts_marketing(self, customer: ExternalUserId) -> bool:
+        """Consented and not refused."""
+        who = people.customer(self.db, customer)
+        return who is not None and bool(who["marketing_ok"]) and not who["refused"]
+
+    def follow_users(self, customer: ExternalUserId) -> list[UserId]:
+        """The members who are friends with a customer, oldest first."""
+        return [UserId(row["userid"]) for row in people.follows_of(self.db, customer)]
+
+    def responsible(self, customer: ExternalUserId) -> UserId | None:
+        """Who acts first for a customer."""
+        return people.responsible_for(self.db, customer)
+
+    def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
+        """Sessions 0 and 1 are the bot's; one nobody told us of is new."""
+        session = talk.kf_session(self.db, open_kfid, customer)
+        return session is None or session["service_state"] in {0, 1}
+
+
+class Worker:
+    """Works the inbox.
+
+    Attributes:
+        unheard: How often each genuine event came that no handler hears, by its name.
+        wake_outbox: Called when errands may have been added.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        inbox: Inbox,
+        clock: Clock,
+        rules: Rulebook,
+        listener: Listener,
+        handlers: Handlers,
+    ) -> None:
+        self._database = database
+        self._inbox = inbox
+        self._clock = clock
+        self._rules = rules
+        self._listener = listener
+        self._handlers = handlers
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="worker")
+        self.unheard: dict[str, int] = {}
+        self.wake_outbox: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Work until ``stop``."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch in hand, then stop."""
+        self._stopping = True
+        self._inbox.wake()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                worked = self.work_once()
+            except Retry as trouble:
+                log.warning("worker waits", reason=str(trouble))
+                worked = 0
+            if not worked:
+                self._inbox.wait(0.5)
+
+    def work_once(self) -> int:
+        """Work one batch; the number of items taken."""
+        items = self._inbox.claim(_BATCH)
+        if not items:
+            return 0
+        try:
+            self._database.write(lambda db: self._work_all(db, items))
+        except Retry:
+            raise
+        except Exception:  # one of them is poison: find it by working them one by one
+            log.exception("a batch broke; working its items one by one", items=len(items))
+            for item in items:
+                self._work_alone(item)
+        self.wake_outbox()
+        return len(items)
+
+    def _work_all(self, db: Db, items: list[Item]) -> None:
+        for item in items:
+            self.work(db, item)
+        settle(db, [item.id for item in items])
+
+    def _work_alone(self, item: Item) -> None:
+        try:
+            self._database.write(lambda db: self._work_all(db, [item]))
+        except Retry:
+            raise
+        except Exception as error:  # the broad net: poison is set aside, the rest flows
+            reason = str(error) if isinstance(error, Invalid) else type(error).__name__
+            log.exception("an item broke", item=item.id, source=item.source, reason=reason)
+            self._database.write(lambda db: fail(db, item.id, reason, self._now_ms()))
+
+    # -- one item
+
+    def work(self, db: Db, item: Item) -> None:
+        """Everything that one item causes, inside the caller's transaction."""
+        now = self._now_ms()
+        self._spread(db, self._open(db, item, now), f"{item.source}-{item.id}", now)
+
+    def notice(self, db: Db, events: Iterable[object]) -> None:
+        """Let the handlers hear what was noticed elsewhere, in the caller's transaction."""
+        now = self._now_ms()
+        self._spread(db, events, f"noticed-{now}", now)
+
+    def _spread(self, db: Db, events: Iterable[object], cause: str, now: int) -> None:
+        known = KnownNow(db, self._clock.now(), cause, self._rules.escalation)
+        waiting: deque[object] = deque(events)
+        while waiting:
+            event = waiting.popleft()
+            if isinstance(event, Event) and not self._handlers.hears(event):
+                self._count_unheard(event)
+            for action in self._handlers.actions(event, known):
+                waiting.extend(self.act(db, action, now))
+
+    def _open(self, db: Db, item: Item, now: int) -> Iterator[object]:
+        """The item's own event first, then what was noticed while keeping it."""
+        if item.source == ARCHIVE:
+            yield from self._listener.hear(db, unpack_record(item.body), now)
+        elif item.source == KF:
+            kf = parse_item(json.loads(item.body))
+            record_kf(db, kf, now)
+            if isinstance(kf, KfMessage):
+                yield from self._listener.hear(db, kf.message, now)
+            elif isinstance(kf, KfRecall):
+                yield from self._listener.take_back(db, kf.recalls, now)
+            yield kf
+        else:
+            event = parse(item.body)
+            noticed = list(record_event(db, event, now))
+            yield event
+            yield from noticed
+
+    def _count_unheard(self, event: Event) -> None:
+        first = event.name not in self.unheard
+        self.unheard[event.name] = self.unheard.get(event.name, 0) + 1
+        if first:
+            log.info("nobody hears this", event_name=event.name, handler=suggest_handler(event))
+
+    # -- actions
+
+    def act(self, db: Db, action: Action, now: int) -> Iterator[object]:
+        """Apply a change now, or put an errand into the outbox."""
+        if isinstance(action, Change):
+            yield from self._change(db, action, now)
+        else:
+            outbox.add(db, action, now)
+
+    def _change(self, db: Db, change: Change, now: int) -> Iterator[object]:
+        match change:
+            case Refuse():
+                yield from refuse(db, change, now, self._rules.moment(now))
+            case Grant():
+                consents.record_consent(
+                    db,
+                    change.customer,
+                    change.purpose,
+                    granted=True,
+                    channel=change.channel,
+                    proof=change.proof,
+                    at=now,
+                )
+                journal.note(db, "consent_given", now, customer=change.customer)
+            case OpenCase():
+                yield from self._open_case(db, change, now)
+            case CloseCase():
+                yield from close_case(db, change, now, self._rules.moment(now))
+            case KeepAgreement():
+                yield from self._listener.settle_agreement(
+                    db,
+                    f"{change.userid}|{change.customer}",
+                    change.customer,
+                    agreed=change.agreed,
+                    at=change.at,
+                    now=now,
+                )
+            case never:
+                assert_never(never)
+
+    def _open_case(self, db: Db, change: OpenCase, now: int) -> Iterator[CaseOpened]:
+        who = people.customer(db, change.customer)
+        assignee = people.responsible_for(db, change.customer, change.chat_id)
+        if who is None or assignee is None:
+            journal.note(db, "case_without_owner", now, customer=change.customer)
+            return
+        at = self._rules.moment(now)
+        case_id = cases.open_case(
+            db,
+            kind=change.kind,
+            topic=change.topic,
+            customer=change.customer,
+            chat_id=change.chat_id,
+            branch=who["branch"],
+            assignee=assignee,
+            fact_id=change.fact_id,
+            at=now,
+            deadline=int(self._rules.deadline(change.kind, at).timestamp() * 1000),
+            quiet_since=now - change.quiet_days * _DAY_MS,
+        )
+        if case_id is None:
+            return
+        journal.note(
+            db,
+            "case_opened",
+            now,
+            customer=change.customer,
+            chat_id=change.chat_id,
+            userid=assignee,
+            ref=case_id,
+            case=change.kind,
+            topic=change.topic,
+        )
+        yield CaseOpened(case_id, change.kind, change.customer, assignee, at)
+
+    def _now_ms(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
+
+
+def refuse(db: Db, change: Refuse, now: int, at: datetime) -> Iterator[RefusalKept]:
+    """Keep a refusal; what is planned stops here, what is handed over is called back."""
+    consents.record_refusal(
+        db, change.customer, change.scope, channel=change.channel, proof=change.proof, at=now
+    )
+    journal.note(db, "refused", now, customer=change.customer, scope=change.scope)
+    journal.audit(db, change.channel, "refuse", change.customer, now, scope=change.scope)
+    for task_id in pushes.stop_for(db, change.customer, now):
+        outbox.add(db, pushes.cancellation(task_id, "refusal"), now)
+    yield RefusalKept(change.customer, change.scope, at)
+
+
+def close_case(db: Db, change: CloseCase, now: int, at: datetime) -> Iterator[CaseClosed]:
+    """Record an outcome; a second press only updates the card."""
+    case = cases.case(db, change.case_id)
+    if case is None:
+        return
+    if cases.close_case(db, change.case_id, change.outcome, change.by, now):
+        journal.note(
+            db,
+            "case_closed",
+            now,
+            customer=case["external_userid"],
+            userid=change.by,
+            ref=change.case_id,
+            outcome=change.outcome,
+        )
+    yield CaseClosed(change.case_id, change.outcome, change.by, change.response_code, at)
+
+
+def pack_record(message: ArchivedMessage) -> bytes:
+    """An archive record as the inbox keeps it."""
+    return json.dumps([message.seq, message.msgid, message.raw], ensure_ascii=False).encode()
+
+
+def unpack_record(body: bytes) -> ArchivedMessage:
+    """The message that ``pack_record`` wrote."""
+    seq, msgid, raw = json.loads(body)
+    return parse_record(raw, seq, msgid)

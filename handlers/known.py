@@ -1,0 +1,44 @@
+"""What a handler may ask about the branch: a few questions, answered from the store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from bot.model import ExternalUserId, UserId
+from handlers.rules import EscalationRules
+
+
+class Known(Protocol):
+    """Handed to every handler beside the event."""
+
+    @property
+    def now(self) -> datetime:
+        """The moment, aware, UTC."""
+        ...
+
+    @property
+    def cause(self) -> str:
+        """Names what came in; part of the keys of errands that may be repeated harmlessly."""
+        ...
+
+    @property
+    def escalation(self) -> EscalationRules:
+        """When a person is called."""
+        ...
+
+    def accepts_marketing(self, customer: ExternalUserId) -> bool:
+        """Consented and not refused."""
+        ...
+
+    def follow_users(self, customer: ExternalUserId) -> list[UserId]:
+        """The members who are friends with a customer, oldest first."""
+        ...
+
+    def responsible(self, customer: ExternalUserId) -> UserId | None:
+        """Who acts first for a customer."""
+        ...
+
+    def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
+        """Whether the bot may still answer in a customer-service session."""
+        ...

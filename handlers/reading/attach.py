@@ -1,0 +1,200 @@
+"""Gives each reading the dates and sums that belong to it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from handlers.reading import dates
+from handlers.reading.amounts import Amount, Money
+from handlers.reading.dates import When
+from handlers.reading.spans import Days
+
+if TYPE_CHECKING:
+    from handlers.reading.engine import Message, Reading
+
+_REACH = 2
+"""Clauses away that a date or sum may stand from its verb when nothing else claims it."""
+_PAST = re.compile(
+    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进]了(?!再|就)|过了|了的$|的时候"
+)
+_COMING = re.compile("要|准备|打算|快|想|等|就|会|该|预计|估计|将|得|还没|才")
+_SAME_DAY = re.compile("当天|那天|当日")
+_RATE_LIKE = re.compile(r"\s?(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年|一晚|一课|一节)")
+_PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
+_CORRECTED = re.compile(r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|推到|推迟到|提前到|更正")
+_FLOATING = frozenset({"last", "decade"})
+_Kind = TypeVar("_Kind", Amount, When)
+
+
+
+
+class Attachments:
+    """The dates and sums of one message, found when first asked for."""
+
+    def __init__(self, message: Message, sent_at: datetime, money: Money) -> None:
+        self._message, self._sent_at, self._money = message, sent_at, money
+
+    @cached_property
+    def amounts(self) -> list[Amount]:
+        """Sums in order, but no prices a pound or wages a month."""
+        text = self._message.text
+        return [
+            amount
+            for amount in self._money.find(text)
+            if not _RATE_LIKE.match(text, amount.end)
+            and not _PER.search(text, max(0, amount.start - 4), amount.start)
+        ]
+
+    @cached_property
+    def whens(self) -> list[When]:
+        """Dates in order, each in the tense of its clause."""
+        found = [
+            when
+            for when in dates.find(self._message.text, self._sent_at)
+            if when.settled and when.kind not in _FLOATING
+        ]
+        return self._neighbours(self._same_day([self._in_tense(when) for when in found]))
+
+    def _in_tense(self, when: When) -> When:
+        """A bare month or day of a past sentence lies behind."""
+        if when.days.other is None:
+            return when
+        start, end = self._clause_span(when.start)
+        if _PAST.search(self._message.text, when.end, end) is None or _COMING.search(
+            self._message.text, start, end
+        ):
+            return when
+        return replace(when, days=when.days.past())
+
+    def _same_day(self, whens: list[When]) -> list[When]:
+        """当天 in a later clause is the day named before it."""
+        if len(whens) != 1 or whens[0].days.first is None:
+            return whens
+        again = _SAME_DAY.search(self._message.text, whens[0].end)
+        if again is None:
+            return whens
+        return [*whens, When(again.start(), again.end(), whens[0].days, (), "again")]
+
+    def _neighbours(self, whens: list[When]) -> list[When]:
+        """礼拜三礼拜四 side by side are one span of days."""
+        out: list[When] = []
+        for when in whens:
+            last = out[-1] if out else None
+            if last and self._beside(last, when):
+                days = Days(last.days.first, when.days.last, "part")
+                out[-1] = replace(last, end=when.end, days=days, kind="range")
+            else:
+                out.append(when)
+        return out
+
+    def _beside(self, left: When, right: When) -> bool:
+        between = self._message.text[left.end : right.start]
+        if left.kind != right.kind or between not in {"", "、", "或", "或者", "和", "跟"}:
+            return False
+        first, last = left.days.first, right.days.last
+        return first is not None and last is not None and 0 < (last - first).days <= 7
+
+    def _clause_span(self, position: int) -> tuple[int, int]:
+        index = self._message.clause_at(position)
+        return self._message.clauses[index]
+
+    def give(self, readings: list[Reading]) -> None:
+        """Fill ``amount``, ``date_from`` and ``date_to`` of the readings that take them."""
+        if any("amount" in reading.frame.take for reading in readings):
+            self._give_amounts([r for r in readings if "amount" in r.frame.take])
+        if any("date" in reading.frame.take for reading in readings):
+            self._give_dates([r for r in readings if "date" in r.frame.take])
+
+    def _give_amounts(self, readings: list[Reading]) -> None:
+        found = [a for a in self.amounts if a.yuan is not None or a.value is None]
+        sure = {self._message.clause_at(a.start) for a in found if a.sure}
+        usable = [a for a in found if a.sure or self._message.clause_at(a.start) not in sure]
+        for reading, amount in self._owners(readings, usable).items():
+            readings[reading].spans.append((amount.start, amount.end))
+            if amount.yuan is not None and amount.currency == "CNY":
+                readings[reading].value["amount"] = amount.yuan
+
+    def _give_dates(self, readings: list[Reading]) -> None:
+        for reading, when in self._owners(readings, self.whens).items():
+            value = readings[reading].value
+            _put(value, "date_from", when.days.first)
+            _put(value, "date_to", when.days.last)
+            readings[reading].spans.append((when.start, when.end))
+
+    def _owners(self, readings: list[Reading], found: list[_Kind]) -> dict[int, _Kind]:
+        """First what stands in a reading's own clauses, then what nobody else claims nearby."""
+        out: dict[int, _Kind] = {}
+        busy = {c for r in readings for c in range(r.clauses[0], r.clauses[1] + 1)}
+        for index, reading in enumerate(readings):
+            own = [item for item in found if self._in(reading, item)]
+            if own:
+                out[index] = self._best(reading, own)
+        for index, reading in enumerate(readings):
+            if index in out and not _vague(out[index]):
+                continue
+            for clause in self._around(reading, busy):
+                loose = [i for i in found if self._message.clause_at(i.start) == clause]
+                if loose:
+                    out[index] = self._better(out.get(index), self._best(reading, loose))
+                    break
+        return out
+
+    def _better(self, old: _Kind | None, new: _Kind) -> _Kind:
+        """An explicit day in the next clause beats a vague one in this."""
+        if old is None or (isinstance(new, When) and new.days.grain == "day"):
+            return new
+        return old
+
+    def _in(self, reading: Reading, item: Amount | When) -> bool:
+        first, last = reading.clauses
+        return first <= self._message.clause_at(item.start) <= last
+
+    def _around(self, reading: Reading, busy: set[int]) -> list[int]:
+        """Free clauses after the reading, then before it, up to the next busy one."""
+        first, last = reading.clauses
+        out: list[int] = []
+        for step, start in ((1, last), (-1, first)):
+            for distance in range(1, _REACH + 1):
+                clause = start + step * distance
+                if clause in busy or not 0 <= clause < len(self._message.clauses):
+                    break
+                out.append(clause)
+        return out
+
+    def _best(self, reading: Reading, items: list[_Kind]) -> _Kind:
+        """The nearest; days win over months, and what a correction names wins over all."""
+        if len(items) == 1:
+            return items[0]
+        text = self._message.text
+        if _CORRECTED.search(text, items[0].end - 1, items[-1].start + 1) or (
+            _CORRECTED.search(text, max(0, items[0].start - 3), items[-1].start)
+        ):
+            return items[-1]
+
+        def key(item: _Kind) -> tuple[int, int, int]:
+            rank = 0
+            if isinstance(item, When):
+                rank = {"day": 0, "feast": 0, "part": 1, "week": 1, "month": 2}.get(
+                    item.days.grain, 3
+                ) + 2 * (item.kind in {"clock", "now"})
+            elif item.value is None:
+                rank = 1
+            gap = max(reading.start - item.end, item.start - reading.end, 0)
+            return rank, gap, item.start
+
+        return min(items, key=key)
+
+
+def _vague(item: Amount | When) -> bool:
+    return isinstance(item, When) and item.days.grain in {"feast", "month", "part"} and (
+        item.kind not in {"range", "newyear"}
+    ) and item.end - item.start > 2 and item.kind == "feast"
+
+
+def _put(value: dict[str, object], key: str, day: date | None) -> None:
+    if day is not None:
+        value[key] = day.isoformat()

@@ -1,0 +1,219 @@
+"""Fills a reading's keys, joins readings that say one thing, and drops what contradicts. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bot.facts import FactType
+from handlers.reading.attach import Attachments
+from handlers.reading.engine import Message, Reading
+from handlers.reading.numerals import integer, parse
+from handlers.reading.patterns import Words, alternation
+
+_FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
+_ONCE = frozenset({FactType.RSVP, FactType.OPT_OUT, FactType.OPT_IN, FactType.BIRTHDAY})
+"""A message says these once; the surest reading stands."""
+_ONE_A_CLAUSE = frozenset(
+    {
+        FactType.COMPLAINT,
+        FactType.CONTACT_REQUEST,
+        FactType.REFERRAL,
+        FactType.RISK_APPETITE,
+        FactType.LIFE_EVENT,
+        FactType.OCCUPATION,
+        FactType.CHURN,
+    }
+)
+_NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|币|多|了多|卡)")
+_NOUN_EDGE = re.compile(
+    "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
+)
+_EMPTY_NOUN = frozenset("存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退")
+_RATE = re.compile(
+    r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘)|(?:利率|利息|年化|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
+    r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?|(?P<d>[一二三四五])个(?P<h>半)?点"
+)
+_KEYS_OF_INTEGER = ("count", "age", "party", "month", "day", "year")
+_LIMITS = {"count": (1, 12), "age": (0, 45), "party": (1, 50), "month": (1, 12), "day": (1, 31)}
+
+
+class _Nouns:
+    """Finds the first word of a class in a span of text."""
+
+    _regexes: dict[int, re.Pattern[str]] = {}  # noqa: RUF012 - one cache for all readers
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def first(self, name: str, text: str, start: int, end: int) -> str | None:
+        """What the first (longest) word of a class stands for."""
+        table = self._words[name]
+        regex = self._regexes.get(id(table))
+        if regex is None:
+            regex = self._regexes[id(table)] = re.compile(alternation(table))
+        found = regex.search(text, start, end)
+        return table[found.group()] if found else None
+
+
+def complete(
+    readings: list[Reading], message: Message, attachments: Attachments, words: Words
+) -> list[Reading]:
+    """Give the readings their keys; without any of the needed ones a reading falls."""
+    nouns = _Nouns(words)
+    readings = _best_of_clause(sorted(readings, key=lambda r: (r.start, -r.frame.confidence)))
+    whole = [reading for reading in readings if _numbers(reading.value)]
+    attachments.give(whole)
+    for reading in whole:
+        _take_words(reading, message, nouns)
+    return [r for r in whole if not r.frame.need or r.frame.need & _present(r)]
+
+
+def _present(reading: Reading) -> set[str]:
+    keys = set(reading.value)
+    if keys & {"date_from", "date_to"}:
+        keys.add("date")
+    return keys
+
+
+def _numbers(value: dict[str, Any]) -> bool:
+    """Slots of numbers become numbers; False when one is impossible."""
+    for key in _KEYS_OF_INTEGER:
+        if isinstance(value.get(key), str):
+            number = integer(value[key])
+            low, high = _LIMITS.get(key, (1900, 2100))
+            if number is None or not low <= number <= high:
+                return False
+            value[key] = number
+    if isinstance(value.get("area_mu"), str):
+        area = parse(value["area_mu"])
+        if area is None or not 0 < area <= 100_000:
+            return False
+        value["area_mu"] = int(area) if area == int(area) else float(area)
+    return True
+
+
+def _take_words(reading: Reading, message: Message, nouns: _Nouns) -> None:
+    take, text = reading.frame.take, message.text
+    start, end = message.around(*reading.clauses)
+    start = min([start, *(span[0] for span in reading.spans)])
+    end = max([end, *(span[1] for span in reading.spans)])
+    if "product" in take and "product" not in reading.value:
+        product = nouns.first("held", text, start, end)
+        if product:
+            reading.value["product"] = product
+    if "rate" in take:
+        _take_rate(reading, text, start, end)
+    for key in ("source", "purpose"):
+        if key in take and key not in reading.value:
+            noun = _noun(text, start, end) or nouns.first("money_noun", text, start, end)
+            if noun:
+                reading.value[key] = noun
+
+
+def _noun(text: str, start: int, end: int) -> str | None:
+    """药材款, 转让费: what the money is called."""
+    for found in _NOUN.finditer(text, start, end):
+        head = _NOUN_EDGE.sub("", found.group(1))
+        if head and not (len(head) == 1 and head in _EMPTY_NOUN) and not head.endswith(("存", "贷")):
+            return head + found.group(2)
+    return None
+
+
+def _take_rate(reading: Reading, text: str, start: int, end: int) -> None:
+    found = _RATE.search(text, start, end)
+    if found is None:
+        return
+    raw = found["a"] or found["b"]
+    if raw:
+        rate = float(raw)
+    elif found["c"]:
+        whole, _, part = found["c"].partition("点")
+        digits = "".join(str(integer(char) or 0) for char in part)
+        rate = float(f"{integer(whole)}.{digits}")
+    else:
+        rate = float(integer(found["d"]) or 0) + (0.5 if found["h"] else 0)
+    if 0.05 <= rate <= 20:
+        reading.value["rate"] = rate
+
+
+def _best_of_clause(readings: list[Reading]) -> list[Reading]:
+    """Frames that another one beats in the same clause fall; so do double readings."""
+    beaten = set()
+    for winner in readings:
+        for other in readings:
+            if other is winner or not _touch(winner, other):
+                continue
+            if winner.frame.beats & {other.frame.id, other.frame.type, str(other.frame.type)}:
+                beaten.add(id(other))
+    return [reading for reading in readings if id(reading) not in beaten]
+
+
+def _touch(left: Reading, right: Reading) -> bool:
+    return left.clauses[0] <= right.clauses[1] and right.clauses[0] <= left.clauses[1]
+
+
+def settle(readings: list[Reading], message: Message) -> list[Reading]:
+    """One reading for each thing said."""
+    out: list[Reading] = []
+    for reading in sorted(readings, key=lambda r: (-r.frame.confidence, r.start)):
+        if reading.frame.type in _FLOWS and _joined(reading, out):
+            continue
+        if any(_same(reading, other) for other in out):
+            continue
+        out.append(reading)
+    return sorted(out, key=lambda r: r.start)
+
+
+def _joined(reading: Reading, out: list[Reading]) -> bool:
+    """Two readings of one type about the same money become the surer one, completed."""
+    for other in out:
+        if other.frame.type is not reading.frame.type or not _near(other, reading):
+            continue
+        if _compatible(other.value, reading.value, touching=_touch(other, reading)):
+            for key, item in reading.value.items():
+                other.value.setdefault(key, item)
+            other.spans.append((reading.start, reading.end))
+            other.spans.extend(reading.spans)
+            return True
+    return False
+
+
+def _near(left: Reading, right: Reading) -> bool:
+    return left.clauses[0] - 2 <= right.clauses[1] and right.clauses[0] - 2 <= left.clauses[1]
+
+
+def _compatible(left: dict[str, Any], right: dict[str, Any], *, touching: bool) -> bool:
+    money = {"amount", "date_from", "date_to", "bank"}
+    shared = money & set(left) & set(right)
+    if any(left[key] != right[key] for key in shared):
+        return False
+    both = ("date_from" in left or "date_to" in left) and (
+        "date_from" in right or "date_to" in right
+    )
+    if both and (left.get("date_from"), left.get("date_to")) != (
+        right.get("date_from"),
+        right.get("date_to"),
+    ):
+        return False
+    return touching or not ("amount" in left and "amount" in right and len(shared) < 2)
+
+
+def _same(reading: Reading, other: Reading) -> bool:
+    """A reading that adds nothing to a surer one."""
+    kind = reading.frame.type
+    if kind is not other.frame.type:
+        return False
+    if kind in _ONCE:
+        return True
+    if kind in _ONE_A_CLAUSE and (
+        _touch(reading, other) or kind in {FactType.COMPLAINT, FactType.CHURN}
+        or reading.value == other.value
+    ):
+        return True
+    mine, its = reading.value, other.value
+    if all(its.get(key) == item for key, item in mine.items()):
+        return True
+    return _touch(reading, other) and all(
+        key not in mine or mine[key] == item for key, item in its.items()
+    ) and kind is not FactType.CHILDREN

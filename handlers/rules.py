@@ -1,0 +1,236 @@
+"""The small language of ``config/rules``: conditions on a customer, as SQL predicates. Pure.
+
+A segment is one predicate over ``customer c``; the store runs it for the customers that a
+message touched or for all of them, so that both always agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bot.facts import FactType
+from bot.yamlfile import Section, load_section
+
+_FACT = """EXISTS (SELECT 1 FROM fact f WHERE f.external_userid = c.external_userid
+  AND f.type = {type} AND f.status IN ('current', 'confirmed') {ordinary}
+  AND (f.expires_on IS NULL OR f.expires_on >= :today){more})"""
+_HOLDS = """EXISTS (SELECT 1 FROM holding h WHERE h.external_userid = c.external_userid
+  AND h.status = 'open' AND h.kind IN ({kinds}))"""
+_OPEN_CASE = """EXISTS (SELECT 1 FROM escalation e WHERE e.external_userid = c.external_userid
+  AND e.status = 'open' AND e.kind = {kind})"""
+_NEAR_LINE = """EXISTS (SELECT 1 FROM json_each(:lines) l
+  WHERE c.assets >= l.value * (100 - :near_percent) / 100 AND c.assets < l.value)"""
+_AGE = """(c.birthday_year IS NOT NULL AND
+  CAST(substr(:today, 1, 4) AS INTEGER) - c.birthday_year
+  - (substr(:today, 6) < printf('%02d-%02d', c.birthday_month, c.birthday_day)) >= {years})"""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRule:
+    """One segment: a predicate over ``customer c`` and the values that it names.
+
+    ``people_only`` segments rest on sensitive facts: they are shown to people, never carried
+    as a tag and never used to select recipients.
+    """
+
+    name: str
+    label: str
+    version: str
+    tag: bool
+    people_only: bool
+    where: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Values:
+    """Names the values of a predicate, so that nothing from a file becomes SQL."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self.kept: dict[str, Any] = {}
+
+    def name(self, value: Any) -> str:
+        key = f"{self._prefix}_{len(self.kept)}"
+        self.kept[key] = value
+        return f":{key}"
+
+    def names(self, values: list[Any]) -> str:
+        return ", ".join(self.name(value) for value in values)
+
+
+def load_segments(path: Path) -> list[SegmentRule]:
+    """Read ``segments.yaml``.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    top = load_section(path)
+    rules = [_rule(name, top.section(name)) for name in top.keys()]  # noqa: SIM118  # not a dict
+    top.close()
+    return rules
+
+
+def _rule(name: str, section: Section) -> SegmentRule:
+    values = _Values(name)
+    people_only = "people_only" in section and section.value("people_only").yes()
+    tag = section.value("tag").yes()
+    if people_only and tag:
+        raise section.wrong("people_only 的分群用到敏感信息,不能打标签,请把 tag 改为 false")
+    parts = []
+    for joint, word in (("any", " OR "), ("all", " AND ")):
+        if joint in section:
+            conditions = _conditions(section.section(joint), values, sensitive=people_only)
+            parts.append("(" + word.join(conditions) + ")")
+    if not parts:
+        raise section.wrong("请用 any 或 all 写出至少一个条件")
+    rule = SegmentRule(
+        name=name,
+        label=section.value("label").text(30),
+        version=section.value("version").text(20),
+        tag=tag,
+        people_only=people_only,
+        where=" AND ".join(parts),
+        values=values.kept,
+    )
+    section.close()
+    return rule
+
+
+def _conditions(section: Section, values: _Values, *, sensitive: bool) -> list[str]:
+    known: dict[str, Callable[[], str]] = {
+        "near_line": lambda: _yes(section, "near_line", _NEAR_LINE),
+        "layer": lambda: f"c.layer IN ({values.names(_words(section, 'layer'))})",
+        "age_at_least": lambda: _AGE.format(
+            years=values.name(section.value("age_at_least").whole(1, 120))
+        ),
+        "gender": lambda: (
+            f"c.gender = {values.name(section.value('gender').choice(('male', 'female')))}"
+        ),
+        "key_person": lambda: _yes(section, "key_person", "c.key_person = 1"),
+        "prospect": lambda: _yes(section, "prospect", "c.prospect = 1"),
+        "occupation": lambda: _contains(section, "occupation", values),
+        "holds": lambda: _HOLDS.format(kinds=values.names(_words(section, "holds"))),
+        "open_case": lambda: _OPEN_CASE.format(
+            kind=values.name(section.value("open_case").text(40))
+        ),
+        "facts": lambda: _facts(section.section("facts"), values, sensitive=sensitive),
+        "due_within": lambda: _due(section.section("due_within"), values, sensitive=sensitive),
+    }
+    found = [condition() for key, condition in known.items() if key in section]
+    if not found:
+        raise section.wrong(f"没有可用的条件,请从这些里选:{'、'.join(known)}")
+    section.close()
+    return found
+
+
+def _words(section: Section, key: str) -> list[str]:
+    return [each.text(40) for each in section.values(key)]
+
+
+def _yes(section: Section, key: str, condition: str) -> str:
+    value = section.value(key)
+    if not value.yes():
+        raise value.wrong(f"{key} 只能写 true;不需要这个条件时请删去这一行")
+    return condition
+
+
+def _contains(section: Section, key: str, values: _Values) -> str:
+    words = [values.name(word) for word in _words(section, key)]
+    return "(" + " OR ".join(f"instr(c.{key}, {word}) > 0" for word in words) + ")"
+
+
+def _fact_type(section: Section, key: str, values: _Values) -> str:
+    if key not in set(FactType):
+        raise section.wrong(f"不认识事实类型 {key},可用的有:{'、'.join(FactType)}")
+    return values.name(key)
+
+
+def _ordinary(*, sensitive: bool) -> str:
+    return "" if sensitive else "AND f.class = 'ordinary'"
+
+
+def _facts(section: Section, values: _Values, *, sensitive: bool) -> str:
+    found = []
+    for kind in section.keys():  # noqa: SIM118  # not a dict
+        wanted = section.section(kind)
+        more = ""
+        for key in wanted.keys():  # noqa: SIM118  # not a dict
+            options = values.names(_words(wanted, key))
+            more += f" AND json_extract(f.value, {values.name('$.' + key)}) IN ({options})"
+        wanted.close()
+        fact = _fact_type(section, kind, values)
+        found.append(_FACT.format(type=fact, ordinary=_ordinary(sensitive=sensitive), more=more))
+    section.close()
+    return "(" + " OR ".join(found) + ")"
+
+
+def _due(section: Section, values: _Values, *, sensitive: bool) -> str:
+    found = []
+    for kind in section.keys():  # noqa: SIM118  # not a dict
+        days = values.name(f"+{section.value(kind).whole(1, 730)} days")
+        more = f" AND f.date_to BETWEEN :today AND date(:today, {days})"
+        fact = _fact_type(section, kind, values)
+        found.append(_FACT.format(type=fact, ordinary=_ordinary(sensitive=sensitive), more=more))
+    section.close()
+    return "(" + " OR ".join(found) + ")"
+
+
+@dataclass(frozen=True, slots=True)
+class TagName:
+    """A corp tag of ours: the rule that it carries, its group and its name."""
+
+    slug: str
+    group: str
+    name: str
+
+
+def load_tag_names(path: Path, segments: list[SegmentRule]) -> list[TagName]:
+    """Read ``tags.yaml``; segments that carry a tag bring their own names.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    top = load_section(path)
+    tags: list[TagName] = []
+    for family in ("interest", "layer"):
+        section = top.section(family)
+        group, names = section.value("group").text(30), section.section("names")
+        tags += [
+            TagName(f"{family}:{key}", group, names.value(key).text(30))
+            for key in names.keys()  # noqa: SIM118  # not a dict
+        ]
+        names.close()
+        section.close()
+    group = top.section("segment").value("group").text(30)
+    top.close()
+    tags += [TagName(f"segment:{rule.name}", group, rule.label) for rule in segments if rule.tag]
+    return tags
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationRules:
+    """Which facts call a person, and for how many days the same matter stays quiet."""
+
+    products: frozenset[str]
+    quiet_days: Mapping[str, int]
+
+
+def load_escalation(path: Path) -> EscalationRules:
+    """Read ``escalation.yaml``.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    top = load_section(path)
+    products: list[str] = []
+    quiet: dict[str, int] = {}
+    for kind in top.keys():  # noqa: SIM118  # not a dict
+        section = top.section(kind)
+        products += [each.text(40) for each in section.values("products")]
+        quiet[kind] = section.value("quiet_days").whole(0, 365)
+        section.close()
+    top.close()
+    return EscalationRules(frozenset(products), quiet)

@@ -1,0 +1,1 @@
+"""When things happen: rings, calendars, audiences and quotas."""

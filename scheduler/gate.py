@@ -1,0 +1,227 @@
+"""The gate: one function decides immediately before each call to the channel. Pure.
+
+The answer is ``send``, ``hold`` until a moment, or ``drop``, with the ids of all rules that
+spoke; the first stop wins. What is missing or unreadable is never ``send``: each rule that
+lacks its input holds the message and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from bot.errors import Invalid
+from bot.model import Channel, Purpose
+from scheduler.calendar import BranchCalendar
+from scheduler.thresholds import Thresholds
+
+_LOOK_AGAIN = timedelta(minutes=15)
+"""A message whose inputs could not be read is looked at again after this long."""
+_ADULT = 18
+
+
+class Answer(StrEnum):
+    """What the gate says."""
+
+    SEND = "send"
+    HOLD = "hold"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A message that wants out.
+
+    Attributes:
+        answers: The customer's own act asked for it just now (welcome, customer service), so
+            the hour and the frequency do not matter.
+        useful_until: After this moment nobody wants it any more.
+    """
+
+    customer: str
+    purpose: Purpose
+    channel: Channel
+    campaign: str
+    branch: str
+    sender: str
+    useful_until: datetime | None
+    answers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything current that the rules look at; None means that it could not be read.
+
+    Attributes:
+        kill_switches: Engaged scopes: ``bank``, ``branch:<name>``, ``campaign:<name>``.
+        known, friend, erased, restricted: Of the customer; ``friend`` with this sender.
+        refused, consented: The derived state of the consent rows for marketing.
+        born_on: Solar birth date when known; False when it is known to be unknown.
+        text_pinned: The text is one that the release pins by hash.
+        sent_today, sent_this_week, sent_this_month: Marketing to this customer, confirmed
+            and reserved, over all campaigns.
+        channel_used, channel_cap: The channel's own quota for this customer in this month.
+        key_used: The once-only key has gone out already.
+        relevant: What it speaks of still holds (the deposit was not renewed or closed).
+    """
+
+    kill_switches: frozenset[str] | None
+    known: bool | None
+    friend: bool | None
+    erased: bool | None
+    restricted: bool | None
+    refused: bool | None
+    consented: bool | None
+    born_on: date | bool | None
+    text_pinned: bool | None
+    sent_today: int | None
+    sent_this_week: int | None
+    sent_this_month: int | None
+    channel_used: int | None
+    channel_cap: int | None
+    key_used: bool | None
+    relevant: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The gate's answer, the rules that spoke and, for ``hold``, until when."""
+
+    answer: Answer
+    rules: tuple[str, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rules with the branch's numbers and calendar."""
+
+    thresholds: Thresholds
+    calendar: BranchCalendar
+
+    def decide(self, candidate: Candidate, standing: Standing, at: datetime) -> Decision:
+        """Whether a message may leave our hands at this moment."""
+        for rule in _RULES:
+            stop = rule(self, candidate, standing, at)
+            if stop is not None:
+                return stop
+        return Decision(Answer.SEND)
+
+    # -- the rules, in the order in which the first stop wins
+
+    def g1_kill_switch(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G1: bank, branch and campaign can each be switched off."""
+        if now.kill_switches is None:
+            return _unread("G1", at)
+        scopes = {"bank", f"branch:{what.branch}", f"campaign:{what.campaign}"}
+        return (
+            Decision(Answer.HOLD, ("G1",), at + _LOOK_AGAIN)
+            if (scopes & now.kill_switches)
+            else None
+        )
+
+    def g2_customer(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G2: the customer exists, is this sender's friend, is neither erased nor restricted."""
+        if None in {now.known, now.friend, now.erased, now.restricted}:
+            return _unread("G2", at)
+        fits = now.known and now.friend and not now.erased and not now.restricted
+        return None if fits else Decision(Answer.DROP, ("G2",))
+
+    def g3_refusal(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G3: who refused gets service alone."""
+        if what.purpose is Purpose.SERVICE:
+            return None
+        if now.refused is None:
+            return _unread("G3", at)
+        return Decision(Answer.DROP, ("G3",)) if now.refused else None
+
+    def g4_consent(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G4: marketing and greetings need the marketing row; service rests on the contact."""
+        if what.purpose is Purpose.SERVICE:
+            return None
+        if now.consented is None:
+            return _unread("G4", at)
+        return None if now.consented else Decision(Answer.DROP, ("G4",))
+
+    def g5_age(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G5: unknown age gets service and greetings alone, and so do minors."""
+        if what.purpose is not Purpose.MARKETING:
+            return None
+        if now.born_on is None:
+            return _unread("G5", at)
+        if isinstance(now.born_on, bool) or _age(now.born_on, at.date()) < _ADULT:
+            return Decision(Answer.DROP, ("G5",))
+        return None
+
+    def g6_approval(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G6: only the texts of the release, pinned by hash."""
+        if now.text_pinned is None:
+            return _unread("G6", at)
+        return None if now.text_pinned else Decision(Answer.HOLD, ("G6",), at + _LOOK_AGAIN)
+
+    def g12_hours(self, what: Candidate, _now: Standing, at: datetime) -> Decision | None:
+        """G12: quiet hours and closed days of the purpose."""
+        if what.answers:
+            return None
+        try:
+            opens = self.calendar.next_open(what.purpose, at)
+        except Invalid:
+            return _unread("G12", at)
+        return None if opens <= at else Decision(Answer.HOLD, ("G12",), opens)
+
+    def g13_frequency(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G13: caps on marketing over all campaigns, and the channel's own quota."""
+        if what.answers:
+            return None
+        counts = (now.sent_today, now.sent_this_week, now.sent_this_month)
+        if None in {*counts, now.channel_used, now.channel_cap}:
+            return _unread("G13", at)
+        assert now.channel_used is not None
+        assert now.channel_cap is not None
+        if now.channel_used >= now.channel_cap:
+            return Decision(Answer.DROP, ("G13",))
+        if what.purpose is not Purpose.MARKETING:
+            return None
+        caps = self.thresholds.caps
+        most = (caps.marketing_a_day, caps.marketing_a_week, caps.marketing_a_month)
+        over = any(count is None or count >= cap for count, cap in zip(counts, most, strict=True))
+        return Decision(Answer.DROP, ("G13",)) if over else None
+
+    def g14_once(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G14: the once-only key is unused."""
+        if now.key_used is None:
+            return _unread("G14", at)
+        return Decision(Answer.DROP, ("G14",)) if now.key_used else None
+
+    def g15_relevance(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G15: not past its latest useful moment, and what it speaks of still holds."""
+        if what.useful_until is not None and at >= what.useful_until:
+            return Decision(Answer.DROP, ("G15",))
+        if now.relevant is None:
+            return _unread("G15", at)
+        return None if now.relevant else Decision(Answer.DROP, ("G15",))
+
+
+_Rule = Callable[[Gate, Candidate, Standing, datetime], Decision | None]
+_RULES: tuple[_Rule, ...] = (
+    Gate.g1_kill_switch,
+    Gate.g2_customer,
+    Gate.g3_refusal,
+    Gate.g4_consent,
+    Gate.g5_age,
+    Gate.g6_approval,
+    Gate.g12_hours,
+    Gate.g13_frequency,
+    Gate.g14_once,
+    Gate.g15_relevance,
+)
+
+
+def _unread(rule: str, at: datetime) -> Decision:
+    return Decision(Answer.HOLD, (rule, "unknown"), at + _LOOK_AGAIN)
+
+
+def _age(born: date, today: date) -> int:
+    return today.year - born.year - ((today.month, today.day) < (born.month, born.day))

@@ -1,0 +1,242 @@
+"""The numbers a bank may change (``config/thresholds.yaml``), checked and typed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time, timedelta
+from pathlib import Path
+from types import MappingProxyType
+
+from bot.model import Layer, Purpose
+from bot.yamlfile import Scalar, Section, load_section
+from scheduler.lunar import Feb29
+
+SAME_DAY = "当天"
+QINGMING = "清明"
+MOURNING = "哀悼日"
+KINDS = (
+    "complaint",
+    "fraud",
+    "unanswered",
+    "interest",
+    "churn",
+    "inflow",
+    "active",
+    "competitor_maturity",
+    "layer_up",
+    "promise_due",
+    "silent_important",
+)
+"""The kinds of case that wait for a person; each has a deadline."""
+_LINES = (Layer.EFFECTIVE, Layer.MIDDLE, Layer.HIGH, Layer.PRIVATE)
+_OCCASIONS = ("birthday", "maturity")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When messages of one purpose may go out, Asia/Shanghai, the end excluded.
+
+    Attributes:
+        closes: Earlier than ``opens`` means after midnight.
+        closed_on: Kinds of day without any opening: 清明, 哀悼日.
+    """
+
+    opens: time
+    closes: time
+    closed_on: frozenset[str] = frozenset()
+
+    def holds(self, moment: time) -> bool:
+        """Whether the time of day lies inside."""
+        if self.opens < self.closes:
+            return self.opens <= moment < self.closes
+        return moment >= self.opens or moment < self.closes
+
+
+# The law's widest (compliance F1); a bank may only narrow them.
+_WIDEST = {
+    Purpose.MARKETING: Window(time(9), time(20), frozenset({QINGMING, MOURNING})),
+    Purpose.GREETING: Window(time(8, 30), time(20)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """When a member counts as active: messages on enough days of a window, told once in a while."""
+
+    messages: int
+    days: int
+    window_days: int
+    once_in_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Most marketing messages one customer gets, over all campaigns."""
+
+    marketing_a_day: int
+    marketing_a_week: int
+    marketing_a_month: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """All of ``config/thresholds.yaml``.
+
+    Attributes:
+        lines: The least assets of a layer, yuan, lowest line first.
+        near_line_share: How far under a line still counts as near it.
+        branch_hours: Opening and closing on working days, Asia/Shanghai.
+        deadlines: For each kind of case a span of branch hours; None until the day closes.
+        personal_texts_a_day: Texts by name that one member is asked to confirm.
+        refusal_days: Nobody asks again for so long after a refusal.
+        latest_useful_days: The most days a push of an occasion may be late; 0 is that day only.
+    """
+
+    lines: Mapping[Layer, int]
+    near_line_share: float
+    activity: Activity
+    branch_hours: tuple[time, time]
+    deadlines: Mapping[str, timedelta | None]
+    caps: Caps
+    windows: Mapping[Purpose, Window]
+    personal_texts_a_day: int
+    refusal_days: int
+    feb29: Feb29
+    latest_useful_days: Mapping[str, int]
+
+    def layer_of(self, assets: int | None) -> Layer:
+        """The layer of somebody with so many yuan with us."""
+        if assets is None:
+            return Layer.UNKNOWN
+        reached = [layer for layer, line in self.lines.items() if assets >= line]
+        return reached[-1] if reached else Layer.POTENTIAL
+
+    def near_line(self, assets: int | None) -> Layer | None:
+        """The next layer up when its line is near, else None."""
+        for layer, line in self.lines.items():
+            if assets is not None and round(line * (1 - self.near_line_share)) <= assets < line:
+                return layer
+        return None
+
+
+def load_thresholds(path: Path) -> Thresholds:
+    """Read and check the file.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    return _thresholds(load_section(path))
+
+
+def _thresholds(top: Section) -> Thresholds:
+    found = Thresholds(
+        lines=_lines(top.section("layers")),
+        near_line_share=top.value("near_line_share").share(),
+        activity=_activity(top.section("activity")),
+        branch_hours=_hours(top.section("branch_hours")),
+        deadlines=_deadlines(top.section("deadlines")),
+        caps=_caps(top.section("caps")),
+        windows=_windows(top.section("windows")),
+        personal_texts_a_day=top.value("personal_texts_a_day").whole(0, 200),
+        refusal_days=top.value("refusal_days").whole(180, 3650),
+        feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",
+        latest_useful_days=_latest_useful(top.section("latest_useful_days")),
+    )
+    top.close()
+    return found
+
+
+def _lines(section: Section) -> Mapping[Layer, int]:
+    lines: dict[Layer, int] = {}
+    below = 0
+    for layer in _LINES:
+        value = section.value(layer.value)
+        line = value.whole(1, 10**11)
+        if line <= below:
+            raise value.wrong(f"{layer.value} 必须高于前一层的 {below},请按从低到高填写")
+        lines[layer] = below = line
+    section.close()
+    return MappingProxyType(lines)
+
+
+def _activity(section: Section) -> Activity:
+    days = section.value("days")
+    found = Activity(
+        messages=section.value("messages").whole(1, 1000),
+        days=days.whole(1, 60),
+        window_days=section.value("window_days").whole(1, 60),
+        once_in_days=section.value("once_in_days").whole(1, 365),
+    )
+    if found.days > found.window_days:
+        raise days.wrong(f"days 不能超过 window_days({found.window_days}),请改小")
+    if found.days > found.messages:
+        raise days.wrong(f"days 不能超过 messages({found.messages}),请改小")
+    section.close()
+    return found
+
+
+def _hours(section: Section) -> tuple[time, time]:
+    opens, closes = section.value("from").clock_time(), section.value("to")
+    if closes.clock_time() <= opens:
+        raise closes.wrong("营业结束必须晚于开始,请改 to")
+    section.close()
+    return opens, closes.clock_time()
+
+
+def _deadlines(section: Section) -> Mapping[str, timedelta | None]:
+    found = {kind: _deadline(section.value(kind)) for kind in KINDS}
+    section.close()
+    return MappingProxyType(found)
+
+
+def _deadline(value: Scalar) -> timedelta | None:
+    return None if value.written == SAME_DAY else value.span()
+
+
+def _caps(section: Section) -> Caps:
+    found = Caps(
+        marketing_a_day=section.value("marketing_a_day").whole(0, 1),
+        marketing_a_week=section.value("marketing_a_week").whole(0, 2),
+        marketing_a_month=section.value("marketing_a_month").whole(0, 6),
+    )
+    section.close()
+    return found
+
+
+def _windows(section: Section) -> Mapping[Purpose, Window]:
+    found = {purpose: _window(section.section(purpose.value), purpose) for purpose in Purpose}
+    section.close()
+    return MappingProxyType(found)
+
+
+def _window(section: Section, purpose: Purpose) -> Window:
+    days = [item.choice((QINGMING, MOURNING)) for item in section.values("closed_on")]
+    found = Window(
+        section.value("from").clock_time(),
+        section.value("to").clock_time(),
+        frozenset(days),
+    )
+    section.close()
+    if found.opens == found.closes:
+        raise section.wrong(f"{purpose.value} 的 from 和 to 相同,请改成有先后的时段")
+    widest = _WIDEST.get(purpose)
+    if widest:
+        _refuse_wider(section, purpose, found, widest)
+    return found
+
+
+def _refuse_wider(section: Section, purpose: Purpose, found: Window, widest: Window) -> None:
+    if found.opens < widest.opens or not found.opens < found.closes <= widest.closes:
+        raise section.wrong(
+            f"{purpose.value} 的时段只能在 {widest.opens:%H:%M}–{widest.closes:%H:%M} 之内,请改窄"
+        )
+    missing = widest.closed_on - found.closed_on
+    if missing:
+        raise section.wrong(f"{purpose.value} 的 closed_on 必须包含{'、'.join(sorted(missing))}")
+
+
+def _latest_useful(section: Section) -> Mapping[str, int]:
+    found = {occasion: section.value(occasion).whole(0, 30) for occasion in _OCCASIONS}
+    section.close()
+    return MappingProxyType(found)
