@@ -125,7 +125,8 @@ class Bot:
             self.listener,
             collect(handlers),
         )
-        worker.wake_outbox = self.outbox.wake
+        # Late on purpose: the outbox needs the worker to be built first.
+        worker.wake_outbox = lambda: self.outbox.wake()  # noqa: PLW0108  # see above
         return worker
 
     @cached_property
@@ -274,6 +275,15 @@ class Bot:
         self.database.write(apply)
         self.outbox.wake()
 
+    def refresh_everybody(self) -> None:
+        """Derive all segments again, after an import."""
+
+        def refresh(db: Db) -> None:
+            moved = self.listener.refresh_segments(db, None, self.clock.now(), self._now_ms())
+            self.worker.notice(db, list(moved))
+
+        self.database.write(refresh)
+
     def refresh_customer(self, external_userid: str) -> None:
         """Derive a customer's segments again after a correction."""
         who = [ExternalUserId(external_userid)]
@@ -391,20 +401,10 @@ def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
 def open_archive(settings: Settings) -> tuple[ArchiveSource | None, Decryptor | None]:
     """Where archive records come from and what opens them; None where nothing is set up.
 
-    The official SDK decrypts where it is installed; our own decryption serves relays that
-    stand in for it.
+    The official SDK decrypts where it is installed, our own decryption elsewhere.
     """
     if settings.wecom_archive_keys_dir is None:
         return None, None
-    keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
-    if settings.wecom_archive_relay_url:
-        http = urllib3.PoolManager(maxsize=2)
-        token = settings.wecom_archive_relay_token.get_secret_value()
-        return RelaySource(settings.wecom_archive_relay_url, token, http), RecordDecryptor(keys)
-    return _open_sdk(settings, keys)
-
-
-def _open_sdk(settings: Settings, keys: ArchiveKeys) -> tuple[ArchiveSource, Decryptor]:
     from bot.archive.sdk import (  # noqa: PLC0415  # an optional extra
         ArchiveSdk,
         SdkDecryptor,
@@ -412,10 +412,16 @@ def _open_sdk(settings: Settings, keys: ArchiveKeys) -> tuple[ArchiveSource, Dec
         sdk_installed,
     )
 
+    keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
+    relay = settings.wecom_archive_relay_url
+    token = settings.wecom_archive_relay_token.get_secret_value()
     if not sdk_installed():
-        raise Invalid(
-            "本机没有会话存档 SDK:请运行 pip install 'qunguan[archive]',"
-            "或设置 WECOM_ARCHIVE_RELAY_URL 通过中继拉取"
-        )
+        if not relay:
+            raise Invalid(
+                "本机没有会话存档 SDK:请运行 pip install 'qunguan[archive]',"
+                "或设置 WECOM_ARCHIVE_RELAY_URL 通过中继拉取"
+            )
+        return RelaySource(relay, token, urllib3.PoolManager(maxsize=2)), RecordDecryptor(keys)
     sdk = ArchiveSdk(settings.wecom_corp_id, settings.wecom_archive_secret.get_secret_value())
-    return SdkSource(sdk), RecordDecryptor(keys, SdkDecryptor(sdk))
+    source = RelaySource(relay, token, urllib3.PoolManager(maxsize=2)) if relay else SdkSource(sdk)
+    return source, RecordDecryptor(keys, SdkDecryptor(sdk))

@@ -77,8 +77,8 @@ class Rulebook:
         )
 
     def is_pinned(self, text: Campaign | Message) -> bool:
-        """Whether the release pins exactly this text."""
-        return is_released(text, self.release)
+        """Whether the release pins exactly this text and the words that it is filled with."""
+        return is_released(text, self.release) and is_released(self.words, self.release)
 
     @staticmethod
     def moment(now: int) -> datetime:
@@ -152,6 +152,16 @@ class Rulebook:
             if cycle != row["birthday_cycle"]:
                 return day.isoformat(), cycle, row["external_userid"]
             start = day + timedelta(days=1)
+
+
+def load_calendar(config: Path) -> BranchCalendar:
+    """The branch's working days and hours alone.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    thresholds = load_thresholds(config / "thresholds.yaml")
+    return build_calendar(thresholds, load_holidays(config / "holidays.yaml"))
 
 
 def load_rulebook(config: Path, templates: Path) -> Rulebook:

@@ -133,7 +133,7 @@ class Worker:
         except Retry:
             raise
         except Exception:  # one of them is poison: find it by working them one by one
-            log.exception("a batch broke; working its items one by one", items=len(items))
+            log.info("a batch broke; working its items one by one", items=len(items))
             for item in items:
                 self._work_alone(item)
         self.wake_outbox()

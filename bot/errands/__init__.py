@@ -71,9 +71,11 @@ class Performer:
             case CheckAgreement():
                 return self.syncer.check_agreement(errand)
             case PullArchive():
-                return self.puller.pull_archive()
+                self.puller.pull_archive()
+                return None
             case PullKf():
-                return self.puller.pull_kf(errand)
+                self.puller.pull_kf(errand)
+                return None
             case TellStaff():
                 return self.desk.tell(errand)
             case AnswerEmployee():

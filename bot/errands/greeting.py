@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.actions import AnswerKf, SendKfWelcome, SendWelcome
 from bot.clock import SHANGHAI, Clock
-from bot.errands.mass import standing_of
+from bot.errands.mass import hash_of, standing_of
 from bot.errors import Refused
 from bot.links import OutLinks
 from bot.model import Channel, MsgId, Purpose
@@ -108,6 +108,24 @@ class Greeter:
     def _answered(self, db: Db, errand: AnswerKf) -> None:
         talk.kf_answered(db, errand.open_kfid, errand.customer)
         self._note(db, "kf_answered", errand.customer, words=errand.words)
+
+    def keep_group_welcome(self) -> Effect | None:
+        """Keep the group welcome material in WeCom as our text is; owners apply it once."""
+        message = self.rules.messages["group_welcome"]
+        values = {"branch": self._branch(), "sender_name": "群主"}
+        text = self.rules.renderer.render(message, values)
+        digest = hash_of(text)
+        kept = self.database.read().one("SELECT * FROM welcome_template WHERE name = 'group'")
+        if kept is not None and kept["text_hash"] == digest:
+            return None
+        if not self.rules.is_pinned(message):
+            return None
+        if kept is None:
+            template_id = self.wecom.group_welcome_template_add(text)
+        else:
+            template_id = kept["template_id"]
+            self.wecom.group_welcome_template_edit(template_id, text)
+        return lambda db: pushes.keep_welcome_template(db, template_id, digest, self._now())
 
     def _may(self, customer: str, sender: str, channel: Channel, errand: str, words: str) -> bool:
         """Ask the gate and write its answer before the call."""

@@ -24,7 +24,7 @@ from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.model import Channel, ExternalUserId, Layer, MsgId, Purpose, UserId
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
-from bot.store import journal, people, pushes
+from bot.store import journal, people, pushes, talk
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 from bot.wecom import SendResult, WeComClient
@@ -35,6 +35,7 @@ from scheduler.lunar import lunar_of
 log = structlog.get_logger()
 RELEASE_AT_ONCE = 500
 _RECIPIENTS = 10_000
+_FRESH = timedelta(hours=26)
 _LOOKS = 3
 _LOOK_APART = timedelta(seconds=150)
 _SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
@@ -69,9 +70,18 @@ class MassSender:
         standings = pushes.standings(db, [row["id"] for row in rows], at)
         switches = pushes.kill_switches(db)
         gate = Gate(self.rules.thresholds, self.rules.calendar)
+        fresh = self._is_fresh(db)
         return [
-            self._judge_one(db, gate, row, standings.get(row["id"]), switches, at) for row in rows
+            self._judge_one(
+                db, gate, row, standings.get(row["id"]) if fresh else None, switches, at
+            )
+            for row in rows
         ]
+
+    def _is_fresh(self, db: Db) -> bool:
+        """Friendships that were not compared with WeCom for a day are not known any more."""
+        compared = int(talk.cursor(db, talk.RECONCILED) or 0)
+        return self._now() - compared <= _FRESH / timedelta(milliseconds=1)
 
     def _judge_one(
         self,

@@ -16,7 +16,7 @@ from bot.model import ChatId, ExternalUserId, TagId, UserId
 from bot.outbox import Effect
 from bot.recording import note_members
 from bot.rulebook import Rulebook
-from bot.store import imports, journal, people, segments
+from bot.store import imports, journal, people, segments, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import Agreement, WeComClient
@@ -296,3 +296,4 @@ class Syncer:
 
 def _note_reconciled(db: Db, now: int, customers: int, groups: int) -> None:
     journal.note(db, "reconciled", now, friendships=customers, groups=groups)
+    talk.move_cursor(db, talk.RECONCILED, str(now), now)

@@ -32,6 +32,7 @@ __all__ = [
     "open_sheet",
     "problem_line",
     "report_lines",
+    "table_of",
     "write_problems",
 ]
 

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import structlog
 
 from bot.clock import Clock, today
 from bot.errors import Invalid
-from bot.importing import ImportReport, Row, RowProblem, open_sheet
+from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
 from bot.store.db import Database, Db
 from bot.store.intake import PLANNERS, Derivation, Intake, Plan, fetch
 from bot.vault import Vault
@@ -30,6 +30,7 @@ __all__ = ["Derivation", "import_file", "import_rows", "resolve_unmatched"]
 
 _BATCH = 1000
 _CLOSE_BATCH = 2000
+_SHARES = 256
 _WAIT = """
 INSERT INTO unmatched (kind, row_key, core_id, phone_hash, row_sealed, imported_at)
 VALUES (:kind, :row_key, :core_id, :phone_hash, :row_sealed, :imported_at)
@@ -38,10 +39,15 @@ ON CONFLICT (kind, row_key) DO UPDATE SET core_id = excluded.core_id,
   imported_at = excluded.imported_at
 """
 _WAIT_NO_MORE = "DELETE FROM unmatched WHERE kind = :kind AND row_key = :row_key"
+# Two searches by index, and none by the kind: that would read every row that waits.
 _WAITING_FOR = """
-SELECT u.id, u.kind, u.row_sealed FROM unmatched u
-JOIN customer c ON c.phone_hash = u.phone_hash OR c.core_id = u.core_id
-WHERE c.external_userid = :external_userid ORDER BY u.id
+SELECT id, row_sealed FROM unmatched
+WHERE kind || '' = :kind AND id IN (
+  SELECT u.id FROM customer c JOIN unmatched u ON u.phone_hash = c.phone_hash
+  WHERE c.external_userid = :external_userid
+  UNION SELECT u.id FROM customer c JOIN unmatched u ON u.core_id = c.core_id
+  WHERE c.external_userid = :external_userid)
+ORDER BY id
 """
 # Only accounts that the statement could have listed: not those of a newer one.
 _OPEN_ACCOUNTS = """
@@ -132,17 +138,17 @@ def import_rows(
         progress: Called with the number of rows done so far, after each batch.
 
     Raises:
-        Invalid: The statement's day is in the future.
+        Invalid: The kind is unknown, or the statement's day is in the future.
         Retry: The database cannot be written now; what was done stays, do it again.
     """
-    now = clock.now()
+    table_of(kind)
     if as_of is not None and as_of > today(clock):
         raise Invalid("数据日期(as-of)在将来,请核对;将来的对账单会挡住以后真正的对账单")
     intake = Intake(
         vault=vault,
         derivation=derivation,
         today=today(clock),
-        now=int(now.timestamp() * 1000),
+        now=int(clock.now().timestamp() * 1000),
         as_of=as_of.isoformat() if as_of else None,
     )
     if kind == "customers":
@@ -174,8 +180,7 @@ def _resolve(db: Db, intake: Intake, external_userid: str) -> int:
     for kind, planner in PLANNERS.items():
         waiting = [
             (row["id"], Row(0, json.loads(intake.vault.open_text(row["row_sealed"]))))
-            for row in db.rows(_WAITING_FOR, external_userid=external_userid)
-            if row["kind"] == kind
+            for row in db.rows(_WAITING_FOR, external_userid=external_userid, kind=kind)
         ]
         for waited, row in waiting:
             plan = planner(db, intake, [row])
@@ -202,30 +207,38 @@ class _Statement:
     """
 
     days: set[str | None] = field(default_factory=set)
-    listed: array[int] = field(default_factory=lambda: array("q"))
+    """Of its good rows; a true statement has one."""
+    listed: tuple[array[int], ...] = field(
+        default_factory=lambda: tuple(array("q") for _ in range(_SHARES))
+    )
+    """In shares by the lowest bits, so that sorting needs little room."""
     nameless: int = 0
     """Bad rows whose account could not be read."""
 
-    def see(self, row: Row, as_of: str | None) -> None:
+    def see(self, row: Row) -> None:
         """Remember a row, also one that is bad: an unreadable amount closes no account."""
         account = row.values.get("account_ref")
         if account is None:
             self.nameless += 1
-            return
-        self.listed.append(hash(account))
-        if not row.problems:
-            self.days.add(row.values.get("as_of") or as_of)
+        else:
+            self._share(hash(account)).append(hash(account))
 
     def sort(self) -> int:
-        """Make ready for ``lacks``; the number of accounts listed more than once."""
-        self.listed = array("q", sorted(self.listed))
-        return sum(a == b for a, b in zip(self.listed, self.listed[1:], strict=False))
+        """Make ready for ``lacks``; the number of rows that list an account again."""
+        twice = 0
+        for share in self.listed:
+            share[:] = array("q", sorted(share))
+            twice += sum(a == b for a, b in pairwise(share))
+        return twice
 
     def lacks(self, account: str) -> bool:
         """The statement does not list the account."""
-        wanted = hash(account)
-        at = bisect_left(self.listed, wanted)
-        return at == len(self.listed) or self.listed[at] != wanted
+        share = self._share(hash(account))
+        at = bisect_left(share, hash(account))
+        return at == len(share) or share[at] != hash(account)
+
+    def _share(self, mark: int) -> array[int]:
+        return self.listed[mark % _SHARES]
 
 
 class _Run:
@@ -238,7 +251,6 @@ class _Run:
         self._kind = kind
         self._plan = PLANNERS[kind]
         self._statement = _Statement()
-        self._newest: str | None = None
         self._resolved = 0
 
     # -- batches
@@ -266,7 +278,7 @@ class _Run:
         latest = self._intake.today.isoformat()
         for row in batch:
             if self._kind == "holdings":
-                self._statement.see(row, self._intake.as_of)
+                self._statement.see(row)
             as_of = row.values.get("as_of") or self._intake.as_of
             if row.problems:
                 self.report.refuse(row.problems)
@@ -274,7 +286,7 @@ class _Run:
                 self.report.refuse([RowProblem(row.line, "数据日期", "在将来,请核对")])
             else:
                 good.append(row)
-                self._newest = max(self._newest or "", as_of or "") or None
+                self._statement.days.add(as_of)
         return good
 
     def _begin(self, rows: Sequence[Row]) -> Future[tuple[Plan, int]]:
@@ -288,15 +300,19 @@ class _Run:
         plan = self._plan(db, self._intake, rows)
         plan.write(db)
         self._keep_waiting(db, plan)
-        return plan, sum(_resolve(db, self._intake, who) for who in _awaited(db, plan))
+        if not plan.met or _nobody_waits(db):
+            return plan, 0
+        # What waited is older than this file: it may add to it, and override nothing.
+        older = replace(self._intake, as_of=None, only_blanks=True)
+        return plan, sum(_resolve(db, older, who) for who in sorted(plan.met))
 
     def _keep_waiting(self, db: Db, plan: Plan) -> None:
+        if not plan.waiting and _nobody_waits(db):
+            return
         keys = {*plan.matched, *plan.waiting}
-        there = {
-            row["row_key"]: row
-            for row in fetch(db, "unmatched", "row_key", keys)
-            if row["kind"] == self._kind
-        }
+        # The index begins with the kind, which is one of our own words.
+        column = f"kind = '{self._kind}' AND row_key"
+        there = {row["row_key"]: row for row in fetch(db, "unmatched", column, keys)}
         gone = [{"kind": self._kind, "row_key": key} for key in plan.matched & there.keys()]
         db.many(_WAIT_NO_MORE, gone)
         seal, now = self._intake.vault.seal_text, self._intake.now
@@ -345,7 +361,8 @@ class _Run:
             self.report.notes.append(f"另有 {self._resolved} 行等待中的数据已找到客户")
         if self.report.dry_run:
             return
-        summary = self.report.counts() | ({"as_of": self._newest} if self._newest else {})
+        newest = max((day for day in self._statement.days if day), default=None)
+        summary = self.report.counts() | ({"as_of": newest} if newest else {})
         run = {"kind": self._kind, "file_hash": file_hash, "actor": actor}
         at, text = self._intake.now, json.dumps(summary)
         self._database.write(lambda db: db.run(_KEEP_RUN, **run, at=at, summary=text))
@@ -411,11 +428,8 @@ class _Run:
             self._database.write(lambda db: db.many(_WAIT_NO_MORE, waiting))
 
 
-def _awaited(db: Db, plan: Plan) -> list[str]:
-    """Customers of the batch for whom rows may be waiting."""
-    if not plan.met or db.value("SELECT 1 FROM unmatched LIMIT 1") is None:
-        return []
-    return sorted(plan.met)
+def _nobody_waits(db: Db) -> bool:
+    return db.value("SELECT 1 FROM unmatched LIMIT 1") is None
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -113,6 +113,7 @@ class Intake:
         as_of: The day of the statement for rows that do not name their own.
         newest: The newest day of which a customers file was taken in; an older one only
             fills blanks.
+        only_blanks: Customers' rows are of unknown age and only fill blanks.
     """
 
     vault: Vault
@@ -121,6 +122,7 @@ class Intake:
     now: int
     as_of: str | None = None
     newest: str = ""
+    only_blanks: bool = False
 
 
 class Waiting(NamedTuple):
@@ -330,7 +332,8 @@ def _customer_values(intake: Intake, values: Values, old: Values | None) -> Valu
         fresh |= {"layer": layer} if layer != before["layer"] else {}
     fresh |= _birthday_values(intake, values, before)
     fresh |= _sealed_values(intake, values, before)
-    if (values.get("as_of") or intake.as_of or intake.newest) < intake.newest:
+    as_of = values.get("as_of") or intake.as_of
+    if intake.only_blanks or (as_of and as_of < intake.newest):
         fresh = {name: value for name, value in fresh.items() if before[name] in _NOTHING}
     return fresh
 
@@ -494,7 +497,7 @@ def _waiting(kind: str, intake: Intake, values: Values) -> Waiting:
 
 
 def _row_key(kind: str, values: Values) -> str:
-    """The same row of a later file replaces the one that waits; no number is readable in it."""
+    """The same row of a later file replaces the one that waits; phones are not readable in it."""
     if kind == "holdings":
         return str(values["account_ref"])
     parts = [values.get("core_id") or values.get("phone_hash") or values.get("external_userid")]

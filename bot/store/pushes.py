@@ -36,15 +36,17 @@ ON CONFLICT (key) DO NOTHING
 # they are a friend of the customer.
 _PLAN_MATURITIES = f"""
 INSERT INTO push {_COLUMNS}
-SELECT 'maturity:' || h.matures_on || ':' || c.external_userid || ':' || :step,
-  :campaign, :version, 'maturity', h.matures_on, :step, c.external_userid, :purpose,
+SELECT 'maturity:' || :matures || ':' || c.external_userid || ':' || :step,
+  :campaign, :version, 'maturity', :matures, :step, c.external_userid, :purpose,
   'mass_single',
   coalesce((SELECT f.userid FROM follow f WHERE f.external_userid = c.external_userid
-    AND f.userid = max(h.manager) AND f.ended_at IS NULL), {_OLDEST_FRIEND}),
-  c.branch, :on, :due, :useful, :now, json_group_array(DISTINCT h.kind)
-FROM holding h JOIN customer c ON c.external_userid = h.external_userid
-WHERE h.matures_on = :matures AND h.status = 'open' AND c.erased = 0
-GROUP BY c.external_userid
+    AND f.userid = h.manager AND f.ended_at IS NULL), {_OLDEST_FRIEND}),
+  c.branch, :on, :due, :useful, :now, h.kinds
+FROM (SELECT external_userid, max(manager) AS manager, json_group_array(kind) AS kinds
+  FROM holding WHERE matures_on = :matures AND status = 'open' AND external_userid IS NOT NULL
+  GROUP BY external_userid) h
+JOIN customer c ON c.external_userid = h.external_userid AND c.erased = 0
+WHERE 1 = 1 -- without it SQLite reads ON CONFLICT as a join condition
 ON CONFLICT (key) DO NOTHING
 """
 _WAITING = """

@@ -11,6 +11,8 @@ from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, OpenKfId, 
 from bot.store.db import Db, Row
 from bot.vault import Vault
 
+RECONCILED = "reconciled"
+"""The cursor that tells when people and groups were last compared with WeCom."""
 SEALED_DAYS = 5
 """Text whose agreement is not known after this long is destroyed."""
 

@@ -290,6 +290,12 @@ def test_a_run_is_on_record_with_counts_only(database: Database, take: Take) -> 
     )
 
 
+@pytest.mark.parametrize("kind", ["products", "events"])
+def test_kinds_of_a_later_release_are_refused(take: Take, kind: str) -> None:
+    with pytest.raises(Invalid, match="后续版本"):
+        take(kind, "code,name\nP1,甲\n")
+
+
 def test_unknown_columns_are_reported(take: Take) -> None:
     report = take("staff", "userid,备注\nlihua,甲\n")
     assert report.unknown_columns == ("备注",)
@@ -414,8 +420,9 @@ def test_an_empty_statement_closes_nothing(database: Database, statement: Take) 
 def test_a_statement_of_the_future_is_refused(statement: Take, take: Take) -> None:
     with pytest.raises(Invalid, match="将来"):
         statement("A", date(2026, 11, 25))
+    statement("AB")
     report = take("holdings", "账户标识,客户号,数据日期\nA,K1,2026-11-25\n")
-    assert report.bad_rows == 1
+    assert (report.bad_rows, report.closed) == (1, 0)
 
 
 def test_a_trial_run_counts_what_would_be_closed(database: Database, statement: Take) -> None:
@@ -473,6 +480,17 @@ def test_importing_the_person_takes_in_the_rows_that_waited(database: Database, 
         (1, 0, 0),
         (0, 1, 1),
     ]
+
+
+def test_a_row_that_waited_adds_to_a_newer_file_and_overrides_nothing(
+    database: Database, take: Take
+) -> None:
+    take("customers", "phone,core_id,name,occupation\n13800000001,,旧名,教师\n")
+    take("holdings", "account_ref,core_id,status\nA1,K1,closed\n")
+    text = "external_userid,core_id,phone,name\nwm_a,K1,13800000001,新名\n"
+    take("customers", text, date(2026, 11, 20))
+    assert rows(database, "SELECT name, occupation FROM customer") == [("新名", "教师")]
+    assert rows(database, "SELECT status, as_of FROM holding") == [("closed", None)]
 
 
 def test_a_waiting_row_is_replaced_by_its_next_version_but_never_by_an_older_one(

@@ -1,0 +1,60 @@
+"""Deleting a person on request: everything goes but the audit entry."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bot.errors import Invalid
+from bot.store import journal, people
+from bot.store.db import Db
+
+_BY_CUSTOMER = (
+    "follow",
+    "agreement",
+    "activity",
+    "kf_session",
+    "fact",
+    "consent",
+    "segment_member",
+    "holding",
+    "decision",
+    "push",
+    "journal",
+)
+
+
+def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
+    """Delete what is known of a customer; the number of rows.
+
+    The row itself stays as a bare mark, so that a later sync does not bring the person back.
+
+    Raises:
+        Invalid: Nobody of that id is known.
+    """
+    if people.customer(db, external_userid) is None:
+        raise Invalid("没有这位客户,请核对外部联系人 ID(以 wm 或 wo 开头)")
+    rows = 0
+    for table in _BY_CUSTOMER:
+        rows += db.run(f"DELETE FROM {table} WHERE external_userid = :id", id=external_userid)
+    rows += db.run(
+        "DELETE FROM escalation_step WHERE escalation_id IN"
+        " (SELECT id FROM escalation WHERE external_userid = :id)",
+        id=external_userid,
+    )
+    rows += db.run("DELETE FROM escalation WHERE external_userid = :id", id=external_userid)
+    rows += db.run("DELETE FROM group_member WHERE member = :id", id=external_userid)
+    rows += db.run(
+        "DELETE FROM message WHERE sender = :id OR peer = :id OR instr(conversation, :id) > 0",
+        id=external_userid,
+    )
+    rows += db.run("DELETE FROM outbox WHERE instr(payload, :id) > 0", id=external_userid)
+    db.run("DELETE FROM customer WHERE external_userid = :id", id=external_userid)
+    db.run(
+        "INSERT INTO customer (external_userid, erased, refused, created_at)"
+        " VALUES (:id, 1, 1, :now)",
+        id=external_userid,
+        now=now,
+    )
+    mark = hashlib.sha256(external_userid.encode()).hexdigest()[:16]
+    journal.audit(db, actor, "erase", mark, now, rows=rows)
+    return rows
