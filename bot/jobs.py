@@ -163,6 +163,12 @@ class Jobs:
         return int(self.clock.now().timestamp() * 1000)
 
 
+def latest_useful(rules: Rulebook, occasion: str, on: date) -> datetime:
+    """The branch's own limit for how late a push of an occasion may be."""
+    days = rules.thresholds.latest_useful_days[occasion]
+    return datetime.combine(on + timedelta(days=days + 1), time(0), SHANGHAI)
+
+
 def plan_steps(rules: Rulebook, on: date) -> list[pushes.PlanStep]:
     """What a day's planning looks for: one entry a campaign, step and calendar."""
     found = []
@@ -172,7 +178,9 @@ def plan_steps(rules: Rulebook, on: date) -> list[pushes.PlanStep]:
         )
         for step in campaign.steps:
             for calendar in ("solar", "lunar") if campaign.occasion == "birthday" else ("",):
-                useful = campaign.useful_until(step, on)
+                useful = min(
+                    campaign.useful_until(step, on), latest_useful(rules, campaign.occasion, on)
+                )
                 found.append(
                     pushes.PlanStep(
                         campaign=campaign.name,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from bot.archive.record import parse_record
 from bot.clock import SHANGHAI
 from bot.facts import Fact, FactType, Speech, keepable
 from bot.happenings import (
@@ -32,6 +34,8 @@ _KF_ALWAYS = frozenset(
         FactType.COMPLAINT,
     }
 )
+ARCHIVE, KF = "archive-record", "kf-item"
+"""Sources of inbox items that were pulled; callbacks carry the name of their door."""
 Read = Callable[[Speech], list[Fact]]
 
 
@@ -242,3 +246,14 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def pack_record(message: ArchivedMessage) -> bytes:
+    """An archive record as the inbox keeps it."""
+    return json.dumps([message.seq, message.msgid, message.raw], ensure_ascii=False).encode()
+
+
+def unpack_record(body: bytes) -> ArchivedMessage:
+    """The message that ``pack_record`` wrote."""
+    seq, msgid, raw = json.loads(body)
+    return parse_record(raw, seq, msgid)

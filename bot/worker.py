@@ -22,7 +22,6 @@ from bot.actions import (
     OpenCase,
     Refuse,
 )
-from bot.archive.record import parse_record
 from bot.clock import Clock
 from bot.dispatch import Handlers, suggest_handler
 from bot.errors import Invalid, Retry
@@ -30,8 +29,8 @@ from bot.events import Event
 from bot.happenings import CaseClosed, CaseOpened, RefusalKept
 from bot.inbox import Inbox, Item, fail, settle
 from bot.kf import KfMessage, KfRecall, parse_item
-from bot.listening import Listener
-from bot.model import ArchivedMessage, ExternalUserId, UserId
+from bot.listening import ARCHIVE, KF, Listener, unpack_record
+from bot.model import ExternalUserId, UserId
 from bot.recording import record_event, record_kf
 from bot.rulebook import Rulebook
 from bot.store import cases, consents, journal, people, pushes, talk
@@ -40,8 +39,6 @@ from bot.wire import parse
 from handlers.rules import EscalationRules
 
 log = structlog.get_logger()
-ARCHIVE, KF = "archive-record", "kf-item"
-"""Sources of inbox items that were pulled; callbacks carry the name of their door."""
 _BATCH = 100
 _DAY_MS = 86_400_000
 
@@ -132,7 +129,7 @@ class Worker:
             self._database.write(lambda db: self._work_all(db, items))
         except Retry:
             raise
-        except Exception:  # one of them is poison: find it by working them one by one
+        except Exception:  # noqa: BLE001  # one of them is poison: found by working them singly
             log.info("a batch broke; working its items one by one", items=len(items))
             for item in items:
                 self._work_alone(item)
@@ -307,14 +304,3 @@ def close_case(db: Db, change: CloseCase, now: int, at: datetime) -> Iterator[Ca
             outcome=change.outcome,
         )
     yield CaseClosed(change.case_id, change.outcome, change.by, change.response_code, at)
-
-
-def pack_record(message: ArchivedMessage) -> bytes:
-    """An archive record as the inbox keeps it."""
-    return json.dumps([message.seq, message.msgid, message.raw], ensure_ascii=False).encode()
-
-
-def unpack_record(body: bytes) -> ArchivedMessage:
-    """The message that ``pack_record`` wrote."""
-    seq, msgid, raw = json.loads(body)
-    return parse_record(raw, seq, msgid)

@@ -8,6 +8,7 @@ from bot.actions import Action, AnswerKf, Grant, KeepAgreement, Refuse, TellStaf
 from bot.dispatch import on
 from bot.events import MsgAuditApproved
 from bot.happenings import FactLearned
+from bot.kf import KfRejectSwitch
 from handlers.known import Known
 
 
@@ -37,3 +38,9 @@ def keep_agreement(event: MsgAuditApproved, _known: Known) -> Iterator[KeepAgree
     """The customer agreed to archiving in their conversation with a member."""
     at = int(event.created_at.timestamp() * 1000)
     yield KeepAgreement(event.external_userid, event.userid, agreed=True, at=at)
+
+
+@on(KfRejectSwitch, when=lambda event: event.rejects)
+def keep_switch(event: KfRejectSwitch, _known: Known) -> Iterator[Refuse]:
+    """Who turns the messages of customer service off has refused, without a word."""
+    yield Refuse(event.external_userid, "marketing", "kf", event.msgid)

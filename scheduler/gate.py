@@ -58,6 +58,7 @@ class Standing:
         kill_switches: Engaged scopes: ``bank``, ``branch:<name>``, ``campaign:<name>``.
         known, friend, erased, restricted: Of the customer; ``friend`` with this sender.
         refused, consented: The derived state of the consent rows for marketing.
+        paused: A complaint or fraud case of the customer waits for its person.
         born_on: Solar birth date when known; False when it is known to be unknown.
         text_pinned: The text is one that the release pins by hash.
         sent_today, sent_this_week, sent_this_month: Marketing to this customer, confirmed
@@ -74,6 +75,7 @@ class Standing:
     restricted: bool | None
     refused: bool | None
     consented: bool | None
+    paused: bool | None
     born_on: date | bool | None
     text_pinned: bool | None
     sent_today: int | None
@@ -145,6 +147,14 @@ class Gate:
             return _unread("G4", at)
         return None if now.consented else Decision(Answer.DROP, ("G4",))
 
+    def f5_signal(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """F5: while a complaint or fraud case is open, only service goes out."""
+        if what.purpose is Purpose.SERVICE:
+            return None
+        if now.paused is None:
+            return _unread("F5", at)
+        return Decision(Answer.HOLD, ("F5",), at + _LOOK_AGAIN) if now.paused else None
+
     def g5_age(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
         """G5: unknown age gets service and greetings alone, and so do minors."""
         if what.purpose is not Purpose.MARKETING:
@@ -210,6 +220,7 @@ _RULES: tuple[_Rule, ...] = (
     Gate.g2_customer,
     Gate.g3_refusal,
     Gate.g4_consent,
+    Gate.f5_signal,
     Gate.g5_age,
     Gate.g6_approval,
     Gate.g12_hours,

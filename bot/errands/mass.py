@@ -150,6 +150,8 @@ class MassSender:
         return self.database.write(self._release)
 
     def _release(self, db: Db) -> int:
+        if not self._is_fresh(db):
+            return 0
         at, now = self.clock.now(), self._now()
         due = pushes.waiting(db, now, RELEASE_AT_ONCE)
         judged = self.judge(db, due, at)
@@ -560,6 +562,7 @@ def standing_of(
         restricted=flag("restricted"),
         refused=flag("refused"),
         consented=flag("consented"),
+        paused=flag("paused"),
         born_on=_born_on(found),
         text_pinned=text_pinned,
         sent_today=found.get("today"),

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 
 from bot.actions import PullKf
-from bot.archive.pull import Decryptor, Page, pull_page
+from bot.archive.pull import Decryptor, Gap, Page, pull_page
 from bot.archive.source import ArchiveSource
 from bot.clock import Clock
 from bot.inbox import Inbox
+from bot.listening import ARCHIVE, KF, pack_record
 from bot.model import OpenKfId
 from bot.store import journal, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import WeComClient
-from bot.worker import ARCHIVE, KF, pack_record
 
 log = structlog.get_logger()
 ARCHIVE_CURSOR = "archive"
@@ -40,7 +40,6 @@ class Puller:
     wecom: WeComClient
     source: ArchiveSource | None
     decryptor: Decryptor | None
-    on_lag: Callable[[float], None] = field(default=lambda _seconds: None)
 
     def pull_archive(self) -> None:
         """Everything that the archive has after our cursor, page by page."""
@@ -63,7 +62,7 @@ class Puller:
         aside = [
             {
                 "seq": each.seq,
-                "msgid": each.msgid,
+                "msgid": each.msgid or f"unreadable-{number}-{now}",
                 "reason": each.reason,
                 "later": int(each.rereadable),
                 "record": self.vault.seal(
@@ -77,7 +76,7 @@ class Puller:
                 ),
                 "at": now,
             }
-            for each in page.set_aside
+            for number, each in enumerate(page.set_aside)
         ]
 
         def keep(db: Db) -> None:
@@ -89,7 +88,7 @@ class Puller:
             )
             for each in aside:
                 journal.note(db, "record_set_aside", now, seq=each["seq"], reason=each["reason"])
-            if page.gap is not None:
+            if page.gap is not None and self._is_loss(db, page.gap):
                 journal.note(
                     db,
                     "archive_gap",
@@ -103,6 +102,12 @@ class Puller:
         self.inbox.wake()
         for each in page.set_aside:
             log.warning("archive record set aside", seq=each.seq, reason=str(each.reason))
+
+    def _is_loss(self, db: Db, gap: Gap) -> bool:
+        """Numbers with holes are usual; a hole is a loss when its records may have run out."""
+        moved = db.value("SELECT moved_at FROM cursor WHERE name = :name", name=ARCHIVE_CURSOR)
+        last = datetime.fromtimestamp((moved or 0) / 1000, UTC)
+        return gap.is_loss(last, self.clock.now())
 
     def _touch(self, db: Db) -> None:
         """Remember that the archive was asked and had nothing more."""

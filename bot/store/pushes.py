@@ -64,6 +64,8 @@ SELECT p.id AS push_id, p.confirmed_at IS NOT NULL AS key_used,
   c.birthday_day,
   EXISTS (SELECT 1 FROM follow f WHERE f.userid = p.sender AND f.ended_at IS NULL
     AND f.external_userid = p.external_userid) AS friend,
+  EXISTS (SELECT 1 FROM escalation e WHERE e.external_userid = p.external_userid
+    AND e.status = 'open' AND e.kind IN ('complaint', 'fraud')) AS paused,
   (SELECT count(*) FROM push o WHERE o.external_userid = p.external_userid AND o.id <> p.id
     AND o.purpose = 'marketing' AND o.status IN ('tasked', 'confirmed')
     AND o.changed_at >= :day) AS today,
@@ -151,7 +153,7 @@ def standing_of_person(db: Db, customer: str) -> Row | None:
     """The same for somebody who is answered: no push, so no frequency and no key."""
     return db.one(
         "SELECT 1 AS known, 1 AS friend, 0 AS key_used, erased, restricted, refused,"
-        " marketing_ok AS consented, birthday_year, 0 AS today, 0 AS week, 0 AS month,"
+        " marketing_ok AS consented, 0 AS paused, birthday_year, 0 AS today, 0 AS week, 0 AS month,"
         " 0 AS channel, 1 AS relevant FROM customer WHERE external_userid = :id",
         id=customer,
     )

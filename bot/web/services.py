@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bot.actions import CloseCase, Refuse
@@ -15,6 +16,8 @@ from bot.store.db import Database
 from bot.vault import Vault
 from bot.wecom import WeComClient
 
+PUBLIC_WECOM = "https://qyapi.weixin.qq.com"
+
 
 @dataclass(frozen=True)
 class Services:
@@ -25,6 +28,9 @@ class Services:
         act: Applies a change as a handler's would be, durably, with everything it causes.
         metrics: The text of ``/metrics``.
         plan: What would be sent on a day: one entry a customer and occasion.
+        corp_id: With ``agent_id`` the app that employees sign in through; "" hides that way.
+        wecom_base_url: Where the sign-in of a private edition or the sandbox lives too.
+        templates_dir: Holds ``console/``, the pages.
     """
 
     database: Database
@@ -40,3 +46,7 @@ class Services:
     refresh: Callable[[str], None]
     metrics: Callable[[], str]
     plan: Callable[[str], list[dict[str, Any]]]
+    corp_id: str = ""
+    agent_id: int = 0
+    wecom_base_url: str = PUBLIC_WECOM
+    templates_dir: Path = Path(__file__).resolve().parents[2] / "templates"

@@ -79,7 +79,11 @@ class Reader:
                 continue
             value = amount.value
             number = int(value) if value == value.to_integral_value() else float(value)
-            yield {"kind": "amount", **_where(plain, amount.start, amount.end, base), "value": number}
+            yield {
+                "kind": "amount",
+                **_where(plain, amount.start, amount.end, base),
+                "value": number,
+            }
 
     def _facts(self, text: str, speech: Speech, base: int) -> list[Fact]:
         plain = self._normaliser.plain(text)
@@ -116,9 +120,7 @@ def _fact(reading: Reading, message: Message, base: int) -> Fact:
     )
 
 
-def _quoted(
-    reading: Reading, plain: Plain, quoted: tuple[tuple[int, int], ...], base: int
-) -> bool:
+def _quoted(reading: Reading, plain: Plain, quoted: tuple[tuple[int, int], ...], base: int) -> bool:
     if not quoted:
         return False
     start, end = plain.span(reading.start, reading.end)

@@ -23,13 +23,13 @@ _PAST = re.compile(
 )
 _COMING = re.compile("要|准备|打算|快|想|等|就|会|该|预计|估计|将|得|还没|才")
 _SAME_DAY = re.compile("当天|那天|当日")
-_RATE_LIKE = re.compile(r"\s?(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年|一晚|一课|一节)")
+_RATE_LIKE = re.compile(
+    r"\s?(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年|一晚|一课|一节)"
+)
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
 _CORRECTED = re.compile(r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|推到|推迟到|提前到|更正")
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)
-
-
 
 
 class Attachments:
@@ -190,9 +190,13 @@ class Attachments:
 
 
 def _vague(item: Amount | When) -> bool:
-    return isinstance(item, When) and item.days.grain in {"feast", "month", "part"} and (
-        item.kind not in {"range", "newyear"}
-    ) and item.end - item.start > 2 and item.kind == "feast"
+    return (
+        isinstance(item, When)
+        and item.days.grain in {"feast", "month", "part"}
+        and (item.kind not in {"range", "newyear"})
+        and item.end - item.start > 2
+        and item.kind == "feast"
+    )
 
 
 def _put(value: dict[str, object], key: str, day: date | None) -> None:

@@ -29,7 +29,9 @@ _NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|
 _NOUN_EDGE = re.compile(
     "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
-_EMPTY_NOUN = frozenset("存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退")
+_EMPTY_NOUN = frozenset(
+    "存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
+)
 _RATE = re.compile(
     r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘)|(?:利率|利息|年化|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
     r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?|(?P<d>[一二三四五])个(?P<h>半)?点"
@@ -115,7 +117,11 @@ def _noun(text: str, start: int, end: int) -> str | None:
     """药材款, 转让费: what the money is called."""
     for found in _NOUN.finditer(text, start, end):
         head = _NOUN_EDGE.sub("", found.group(1))
-        if head and not (len(head) == 1 and head in _EMPTY_NOUN) and not head.endswith(("存", "贷")):
+        if (
+            head
+            and not (len(head) == 1 and head in _EMPTY_NOUN)
+            and not head.endswith(("存", "贷"))
+        ):
             return head + found.group(2)
     return None
 
@@ -207,13 +213,16 @@ def _same(reading: Reading, other: Reading) -> bool:
     if kind in _ONCE:
         return True
     if kind in _ONE_A_CLAUSE and (
-        _touch(reading, other) or kind in {FactType.COMPLAINT, FactType.CHURN}
+        _touch(reading, other)
+        or kind in {FactType.COMPLAINT, FactType.CHURN}
         or reading.value == other.value
     ):
         return True
     mine, its = reading.value, other.value
     if all(its.get(key) == item for key, item in mine.items()):
         return True
-    return _touch(reading, other) and all(
-        key not in mine or mine[key] == item for key, item in its.items()
-    ) and kind is not FactType.CHILDREN
+    return (
+        _touch(reading, other)
+        and all(key not in mine or mine[key] == item for key, item in its.items())
+        and kind is not FactType.CHILDREN
+    )

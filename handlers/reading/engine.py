@@ -184,5 +184,3 @@ def _reading(probe: _Probe, match: re.Match[str], message: Message) -> Reading:
     start, end = match.span()
     clauses = message.clause_at(start), message.clause_at(end - 1)
     return Reading(probe.frame, start, end, value, clauses)
-
-

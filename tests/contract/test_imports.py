@@ -353,11 +353,17 @@ def test_a_second_statement_of_the_same_day_counts_as_well(
     assert statuses(database) == {"A": "open", "B": "open", "C": "closed"}
 
 
-def test_an_older_statement_changes_nothing(database: Database, statement: Take) -> None:
+def test_an_older_statement_changes_nothing(
+    database: Database, statement: Take, take: Take
+) -> None:
     statement("AB", date(2026, 11, 20))
     report = statement("BC", date(2026, 11, 10))
     assert (report.new, report.changed, report.unchanged, report.closed) == (1, 0, 1, 0)
     assert statuses(database) == {"A": "open", "B": "open", "C": "open"}
+    older = "account_ref,core_id,amount,as_of\nA,K1,9,2026-11-19\n"
+    assert figures(take("holdings", older)) == (0, 0, 1, 0)
+    newer = older.replace("19", "21")
+    assert figures(take("holdings", newer)) == (0, 1, 0, 0)
 
 
 def test_an_account_that_a_newer_statement_lists_again_is_open_again(

@@ -170,6 +170,12 @@ def test_a_row_about_nobody_is_reported() -> None:
     assert [problem.problem for problem in row.problems] == ["手机号、客户号 至少填一个"]
 
 
+def test_cells_that_are_equal_but_not_written_alike_are_told_apart() -> None:
+    header = Header(table_of("customers"), ["客户号", "资产"])
+    done = [header.row(2, ("K001", cell)) for cell in (1.0, True, 1)]
+    assert [row.values.get("assets") for row in done] == [1, None, 1]
+
+
 def test_more_cells_than_titles_are_reported() -> None:
     row = read("staff", ["userid"], "lihua", "", "甲支行")
     assert len(row.problems) == 1

@@ -1,0 +1,47 @@
+# One command each; every target is safe to repeat. See README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install install-test run test check bench faults release clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 install"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "python3-venv is missing: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+install-test: .venv/.installed-test
+
+.venv/.installed-test: .venv/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,archive]'
+	@scripts/install-chromium
+	@touch $@
+
+run: install
+	$(BIN)/qunguan demo
+
+test: install-test
+	$(BIN)/python -m pytest tests
+
+check: install-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/unit
+
+bench: install-test
+	$(BIN)/python -m benchmarks
+
+faults: install-test
+	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
+
+# Pins the texts under templates/ by hash; run by whoever makes a release, after approval.
+release: install
+	$(BIN)/python -c 'from pathlib import Path; from scheduler.release import write_release; write_release(Path("templates"))'
+
+clean:
+	rm -rf .venv var build *.egg-info

@@ -1,0 +1,218 @@
+"""``qunguan check``: tries everything that a running bot needs, a line each, with what to do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import urllib3
+
+from bot.app import SOURCES, Bot, callback_keys, check_settings
+from bot.archive.crypto import ArchiveKeys
+from bot.archive.sdk import sdk_installed
+from bot.clock import SHANGHAI
+from bot.errors import Invalid, QunguanError, Refused
+from bot.rulebook import load_rulebook
+from bot.running import load_settings
+from bot.store import migrations
+from bot.wire import CallbackKeys
+from config.settings import Settings
+from handlers.reading import Reader
+from scheduler.release import verify_release
+
+_LEAST_FREE = 1 << 30
+_IP_NOT_TRUSTED, _NOT_CALLABLE = 60020, 48002
+_ADVICE = {
+    _IP_NOT_TRUSTED: "请在管理后台「应用管理→自建应用→企业可信IP」加上本机出口 IP",
+    _NOT_CALLABLE: "请在「客户联系→可调用接口的应用」勾选这个应用(微信客服同理)",
+    40001: "Secret 不对或应用已停用,请从管理后台重新复制",
+    40013: "WECOM_CORP_ID 不对,请从「我的企业」复制企业 ID",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the report: good, a warning that stops nothing, or bad with the remedy."""
+
+    name: str
+    good: bool
+    words: str
+    warning: bool = False
+
+    def line(self) -> str:
+        """As the operator reads it."""
+        mark = "提醒" if self.warning else "通过" if self.good else "不通过"
+        return f"[{mark}] {self.name}:{self.words}"
+
+
+def run_checks() -> Iterator[Result]:
+    """Every check in the order in which they build on each other."""
+    try:
+        settings = load_settings()
+        check_settings(settings)
+    except Invalid as wrong:
+        yield Result("设置", good=False, words=str(wrong))
+        return
+    yield Result("设置", good=True, words="已读取")
+    yield from _attempts(
+        [
+            ("规则和话术", lambda: _rules(settings)),
+            ("读取引擎", lambda: _reader(settings)),
+            ("存储", lambda: _storage(settings)),
+        ]
+    )
+    yield from _calendar(settings)
+    if not settings.wecom_corp_id:
+        yield Result("企业微信", good=False, words="没有配置,请设置 WECOM_CORP_ID 等(见 README)")
+        return
+    yield from _wecom(settings)
+    yield from _callbacks(settings)
+    yield _archive(settings)
+
+
+def _attempts(checks: list[tuple[str, Callable[[], str]]]) -> Iterator[Result]:
+    for name, check in checks:
+        try:
+            yield Result(name, good=True, words=check())
+        except QunguanError as error:
+            yield Result(name, good=False, words=_words(error))
+        except OSError as error:
+            yield Result(name, good=False, words=f"读写失败({error.strerror}),请检查路径和权限")
+
+
+def _words(error: QunguanError) -> str:
+    advice = _ADVICE.get(error.errcode) if isinstance(error, Refused) else None
+    return f"{error};{advice}" if advice else str(error)
+
+
+def _rules(settings: Settings) -> str:
+    rules = load_rulebook(settings.qunguan_config_dir, settings.qunguan_templates_dir)
+    changed = verify_release(settings.qunguan_templates_dir)
+    if changed:
+        raise Invalid(f"这些话术与发布时不一致,不会发出:{'、'.join(changed)}")
+    return f"{len(rules.segments)} 条分群规则,{len(rules.campaigns)} 份发送话术"
+
+
+def _reader(settings: Settings) -> str:
+    Reader.load(settings.qunguan_config_dir)
+    return "词表和规则已载入"
+
+
+def _storage(settings: Settings) -> str:
+    changed = migrations.upgrade(settings.database_file)
+    free = shutil.disk_usage(settings.qunguan_data_dir).free
+    if free < _LEAST_FREE:
+        raise Invalid(f"磁盘只剩 {free >> 20} MB,请清理到 1 GB 以上")
+    bot = Bot(settings)
+    try:
+        bot.database.write(lambda db: db.value("SELECT 1"))
+    finally:
+        bot.database.close()
+    return "可读写,已升级到当前版本" if changed else "可读写,已是当前版本"
+
+
+def _calendar(settings: Settings) -> Iterator[Result]:
+    rules = load_rulebook(settings.qunguan_config_dir, settings.qunguan_templates_dir)
+    year = datetime.now(SHANGHAI).year
+    missing = rules.calendar.calendar_gaps([year, year + 1])
+    words = f"{'、'.join(map(str, missing))} 年的调休还没有,请在 holidays.yaml 按国务院通知补上"
+    if missing:
+        yield Result("日历", good=True, words=words, warning=True)
+    else:
+        yield Result("日历", good=True, words="今明两年的假日和调休都有")
+
+
+def _wecom(settings: Settings) -> Iterator[Result]:
+    bot = Bot(settings)
+    wecom = bot.wecom
+    try:
+        yield from _attempts(
+            [
+                (
+                    "应用凭证和可信 IP",
+                    lambda: f"可用,{len(wecom.get_api_domain_ip())} 个接口地址",
+                ),
+                (
+                    "客户联系",
+                    lambda: f"可用,{len(wecom.get_follow_user_list())} 位员工可加客户",
+                ),
+                ("企业标签", lambda: f"可读,{len(wecom.get_corp_tag_list())} 个标签组"),
+                ("微信客服", lambda: f"可用,{len(wecom.kf_account_list())} 个客服账号"),
+            ]
+        )
+        if settings.wecom_archive_secret.get_secret_value():
+            yield from _attempts(
+                [
+                    (
+                        "会话存档凭证",
+                        lambda: f"可用,{len(wecom.get_permit_user_list())} 位员工已开启",
+                    )
+                ]
+            )
+    finally:
+        wecom.close()
+        bot.database.close()
+
+
+def _callbacks(settings: Settings) -> Iterator[Result]:
+    try:
+        keys = callback_keys(settings)
+    except Invalid as wrong:
+        yield Result("回调密钥", good=False, words=str(wrong))
+        return
+    if "app" not in keys:
+        yield Result(
+            "回调密钥",
+            good=False,
+            words="请设置 WECOM_CALLBACK_TOKEN 和 WECOM_CALLBACK_AES_KEY",
+        )
+        return
+    yield Result("回调密钥", good=True, words="、".join(source for source in SOURCES))
+    yield _reachable(settings, keys)
+
+
+def _reachable(settings: Settings, keys: dict[str, CallbackKeys]) -> Result:
+    """Knock at our own public address: a request without a signature must be refused by us."""
+    if not settings.qunguan_public_url:
+        return Result(
+            "回调地址",
+            good=True,
+            words="没有设置 QUNGUAN_PUBLIC_URL,未检查;退订链接也不会出现在话术里",
+            warning=True,
+        )
+    url = f"{settings.qunguan_public_url.rstrip('/')}/wecom/callback/{next(iter(keys))}"
+    try:
+        answer = urllib3.request("GET", url, timeout=5.0, retries=False)
+    except urllib3.exceptions.HTTPError:
+        return Result("回调地址", good=False, words="连不上,请检查域名、反向代理,并先启动机器人")
+    if answer.status == 403:
+        return Result("回调地址", good=True, words="可达")
+    return Result(
+        "回调地址", good=False, words=f"回答了 HTTP {answer.status},请检查反向代理是否指向本机器人"
+    )
+
+
+def _archive(settings: Settings) -> Result:
+    folder = settings.wecom_archive_keys_dir
+    if folder is None:
+        return Result(
+            "会话存档",
+            good=True,
+            words="没有配置:读不到客户说的话,只有加好友、进群和微信客服",
+            warning=True,
+        )
+    try:
+        keys = ArchiveKeys.load(folder)
+    except Invalid as wrong:
+        return Result("会话存档", good=False, words=str(wrong))
+    if not settings.wecom_archive_relay_url and not sdk_installed():
+        return Result(
+            "会话存档",
+            good=False,
+            words="没有中继也没有 SDK:请 pip install 'qunguan[archive]' 或设置中继",
+        )
+    way = "中继" if settings.wecom_archive_relay_url else "本机 SDK"
+    versions = "、".join(map(str, keys.versions))
+    return Result("会话存档", good=True, words=f"私钥版本 {versions},通过{way}拉取")
