@@ -41,7 +41,7 @@ from bot.web.front import Front
 from bot.web.services import Services
 from bot.wecom import Secrets, WeComClient
 from bot.wire import CallbackKeys
-from bot.worker import Worker, close_case, refuse
+from bot.worker import Worker, close_case, refuse, stop_sending
 from config.settings import PUBLIC_WECOM, Settings
 from handlers.reading import Reader
 from scheduler.ring import Ringer
@@ -170,6 +170,7 @@ class Bot:
                 self.wecom,
                 self.listener,
                 self.worker.notice,
+                self.refused_by_import,
             ),
             puller=Puller(
                 self.database, self.inbox, self.vault, self.clock, self.wecom, source, decryptor
@@ -274,6 +275,10 @@ class Bot:
 
         self.database.write(apply)
         self.outbox.wake()
+
+    def refused_by_import(self, db: Db, customer: str) -> None:
+        """A refusal in a file of the core system stops what is under way, like any other."""
+        stop_sending(db, ExternalUserId(customer), self._now_ms())
 
     def refresh_everybody(self) -> None:
         """Derive all segments again, after an import."""

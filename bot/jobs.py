@@ -10,6 +10,7 @@ from bot import inbox, outbox
 from bot.actions import KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
+from bot.errors import Retry
 from bot.happenings import CaseOverdue
 from bot.listening import Listener
 from bot.model import ExternalUserId, Purpose, UserId
@@ -61,6 +62,8 @@ class Jobs:
 
         def plan(db: Db) -> int:
             rings.check(db, fence)
+            if not self.mass.is_fresh(db):
+                raise Retry("还没有和企业微信核对过客户关系,稍后再排")
             planned = pushes.plan(db, plan_steps(self.rules, on), self._now())
             # Only now: greetings of missed days were planned, and show as expired.
             if on == today(self.clock):

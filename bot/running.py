@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -98,13 +97,17 @@ def _started(bot: Bot) -> Iterator[None]:
 
 
 def _serve(bot: Bot) -> None:
+    serve(bot.asgi, bot.settings.qunguan_host, bot.settings.qunguan_port)
+
+
+def serve(asgi: Any, host: str, port: int) -> None:
+    """Serve an ASGI application until interrupted; the benchmarks' floor is served alike."""
     import uvicorn
 
-    settings = bot.settings
     config = uvicorn.Config(
-        bot.asgi,
-        host=settings.qunguan_host,
-        port=settings.qunguan_port,
+        asgi,
+        host=host,
+        port=port,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -321,24 +324,24 @@ def import_sheet(
 
     The report names line, column and what to do, never a value.
     """
-    from bot.importing import open_sheet, report_lines, write_problems
-    from bot.store.imports import import_rows
+    from bot.importing import report_lines, write_problems
+    from bot.store.imports import import_file
 
     own = bot is None
     running = bot or _open_bot(settings)
     try:
-        sheet = open_sheet(file, kind)
-        report = import_rows(
+        report = import_file(
             running.database,
             running.vault,
             running.clock,
+            file,
             kind,
-            sheet.rows,
             as_of=as_of,
             actor=os.environ.get("USER", "cli"),
             dry_run=dry_run,
             derivation=running.rules.derivation,
-            file_hash=hashlib.sha256(file.read_bytes()).hexdigest(),
+            progress=_progress if say else None,
+            refused=running.refused_by_import,
         )
         if not dry_run:
             running.refresh_everybody()
@@ -351,6 +354,13 @@ def import_sheet(
         if report.bad:
             say(f"问题行已写入 {write_problems(report, file)}")
     return not report.bad
+
+
+def _progress(rows: int) -> None:
+    """Rows done so far, on a terminal only."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r已读 {rows} 行")
+        sys.stderr.flush()
 
 
 def _open_bot(settings: Settings) -> Bot:

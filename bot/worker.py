@@ -283,9 +283,14 @@ def refuse(db: Db, change: Refuse, now: int, at: datetime) -> Iterator[RefusalKe
     )
     journal.note(db, "refused", now, customer=change.customer, scope=change.scope)
     journal.audit(db, change.channel, "refuse", change.customer, now, scope=change.scope)
-    for task_id in pushes.stop_for(db, change.customer, now):
-        outbox.add(db, pushes.cancellation(task_id, "refusal"), now)
+    stop_sending(db, change.customer, now)
     yield RefusalKept(change.customer, change.scope, at)
+
+
+def stop_sending(db: Db, customer: ExternalUserId, now: int) -> None:
+    """Drop what is planned for somebody who refused, and call back what is handed over."""
+    for task_id in pushes.stop_for(db, customer, now):
+        outbox.add(db, pushes.cancellation(task_id, "refusal"), now)
 
 
 def close_case(db: Db, change: CloseCase, now: int, at: datetime) -> Iterator[CaseClosed]:

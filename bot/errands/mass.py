@@ -70,7 +70,7 @@ class MassSender:
         standings = pushes.standings(db, [row["id"] for row in rows], at)
         switches = pushes.kill_switches(db)
         gate = Gate(self.rules.thresholds, self.rules.calendar)
-        fresh = self._is_fresh(db)
+        fresh = self.is_fresh(db)
         return [
             self._judge_one(
                 db, gate, row, standings.get(row["id"]) if fresh else None, switches, at
@@ -78,7 +78,7 @@ class MassSender:
             for row in rows
         ]
 
-    def _is_fresh(self, db: Db) -> bool:
+    def is_fresh(self, db: Db) -> bool:
         """Friendships that were not compared with WeCom for a day are not known any more."""
         compared = int(talk.cursor(db, talk.RECONCILED) or 0)
         return self._now() - compared <= _FRESH / timedelta(milliseconds=1)
@@ -150,7 +150,7 @@ class MassSender:
         return self.database.write(self._release)
 
     def _release(self, db: Db) -> int:
-        if not self._is_fresh(db):
+        if not self.is_fresh(db):
             return 0
         at, now = self.clock.now(), self._now()
         due = pushes.waiting(db, now, RELEASE_AT_ONCE)

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.actions import AnswerEmployee, SendCard, TellStaff, UpdateCard
 from bot.clock import Clock, today
-from bot.errors import Refused
+from bot.errors import Invalid, Refused
 from bot.links import LoginLinks
 from bot.model import UserId
 from bot.outbox import Effect
@@ -75,6 +75,14 @@ class Desk:
             case=case["kind"],
             overdue=errand.overdue,
         )
+
+    def card_parts(self, db: Db, case: Row, userid: str) -> dict[str, str]:
+        """What the card of a case says to an employee, part by part; {} when words are missing."""
+        message = self.rules.messages[f"card_{case['kind']}"]
+        try:
+            return self.rules.renderer.render_parts(message, self._values(db, case, userid))
+        except Invalid:
+            return {}
 
     def _values(self, db: Db, case: Row, userid: str) -> dict[str, Any]:
         now = self.clock.now()

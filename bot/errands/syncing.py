@@ -29,7 +29,8 @@ _NOT_FRIENDS, _NOT_OURS, _GONE = 84061, 40096, (86003, 90501)
 class Syncer:
     """Reads and keeps.
 
-    ``notice`` gives what was noticed on the way to the handlers, in the open transaction.
+    ``notice`` gives what was noticed on the way to the handlers, in the open transaction;
+    ``refused`` stops what is under way for somebody whose waiting row is a refusal.
     """
 
     database: Database
@@ -39,6 +40,7 @@ class Syncer:
     wecom: WeComClient
     listener: Listener
     notice: Notice
+    refused: Callable[[Db, str], None]
 
     # -- staff
 
@@ -106,7 +108,9 @@ class Syncer:
 
     def _take_in(self, db: Db, customer: ExternalUserId) -> None:
         """Rows of the bank's files that waited for this customer."""
-        imports.resolve_unmatched(db, self.vault, self.clock, customer, self.rules.derivation)
+        imports.resolve_unmatched(
+            db, self.vault, self.clock, customer, self.rules.derivation, refused=self.refused
+        )
 
     def _settle(self, db: Db, customers: list[ExternalUserId], noticed: list[object]) -> None:
         moved = self.listener.refresh_segments(db, customers, self.clock.now(), self._now())

@@ -147,7 +147,8 @@ class ArchiveLog:
             key = stranger.public_key()
         random_key, message = encrypt_record(text, key)
         if entry.damage == "body":
-            message = message[:70] + "!" + message[71:]
+            # Beyond the noise of the front (at most 45 + 19 + 18 characters), before that of the end.
+            message = message[:90] + "!" + message[91:]
         return {
             "seq": entry.seq,
             "msgid": outer,

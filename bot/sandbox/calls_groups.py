@@ -36,23 +36,27 @@ def _status(world: World, group: Group) -> int:
 
 @answers("groupchat_get")
 def groupchat_get(world: World, call: Call) -> Fields:
-    """One group with its members; names only when asked for."""
+    """One group with its members, names only when asked for; may lag a change."""
     chat_id = call.args["chat_id"]
     group = world.groups.get(chat_id)
     if group is None or group.dismissed:
         raise ApiError(86003 if chat_id.startswith("wr") else 90501, "invalid chat_id")
-    named = call.args.get("need_name", 0) == 1
+    if world.monotonic() >= group.fresh_at or chat_id not in world.group_views:
+        named = call.args.get("need_name", 0) == 1
+        world.group_views[chat_id] = _view(world, group, named=named)
+    return {"group_chat": world.group_views[chat_id]}
+
+
+def _view(world: World, group: Group, *, named: bool) -> Fields:
     return {
-        "group_chat": {
-            "chat_id": chat_id,
-            "name": group.name,
-            "owner": group.owner,
-            "create_time": group.create_time,
-            "notice": group.notice,
-            "member_list": [_member(world, m, named=named) for m in group.members.values()],
-            "admin_list": [{"userid": one} for one in group.admins],
-            "member_version": group.member_version,
-        }
+        "chat_id": group.chat_id,
+        "name": group.name,
+        "owner": group.owner,
+        "create_time": group.create_time,
+        "notice": group.notice,
+        "member_list": [_member(world, m, named=named) for m in group.members.values()],
+        "admin_list": [{"userid": one} for one in group.admins],
+        "member_version": group.member_version,
     }
 
 
@@ -127,7 +131,7 @@ def check_media(world: World, body: dict[str, Any]) -> None:
     for key in ("media_id", "pic_media_id", "thumb_media_id"):
         given = body.get(key)
         if given:
-            media = world.media.get(given)
+            media = world.media.get(str(given))
             if media is None or (media.until is not None and media.until < world.now()):
                 raise ApiError(40007, "invalid media_id")
 

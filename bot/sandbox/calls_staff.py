@@ -18,6 +18,7 @@ RECALL_SPAN = timedelta(hours=24)
 _TASK_ID = re.compile(r"^[0-9A-Za-z_\-@]{1,128}$")
 _TEXT_BYTES = 2048
 _CARD_TYPES = ("text_notice", "news_notice", *CALLBACK_CARDS)
+_CARD_OBJECTS = ("main_title", "card_action", "action_menu", "submit_button")
 # Most entries of the lists of a card (document/path/90236).
 _CARD_LISTS = {
     "button_list": 6,
@@ -126,9 +127,7 @@ def _check_card(world: World, card: Fields) -> None:
     kind = card.get("card_type")
     if kind not in _CARD_TYPES:
         raise ApiError(40058, "invalid card_type")
-    for name, most in _CARD_LISTS.items():
-        if not isinstance(card.get(name, []), list) or len(card.get(name, [])) > most:
-            raise ApiError(40058, f"{name} has more than {most} entries")
+    _check_lists(card)
     if kind == "text_notice" and not (_title(card) or card.get("sub_title_text")):
         raise ApiError(41016, "main_title.title or sub_title_text missing")
     if kind in ("text_notice", "news_notice") and not card.get("card_action"):
@@ -137,6 +136,18 @@ def _check_card(world: World, card: Fields) -> None:
         raise ApiError(40058, "card_image or image_text_area missing")
     if _calls_back(card):
         _check_callback_card(world, card)
+
+
+def _check_lists(card: Fields) -> None:
+    for name, most in _CARD_LISTS.items():
+        entries = card.get(name, [])
+        if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+            raise ApiError(40035, f"{name} should be an array of objects")
+        if len(entries) > most:
+            raise ApiError(40058, f"{name} has more than {most} entries")
+    for name in _CARD_OBJECTS:
+        if not isinstance(card.get(name, {}), dict):
+            raise ApiError(40035, f"{name} should be an object")
 
 
 def _title(card: Fields) -> str:

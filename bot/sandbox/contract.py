@@ -210,28 +210,33 @@ def _object(call: str, node: Parameter, value: Any, path: str) -> None:
     for name, child in node.children.items():
         inner = f"{path}{name}"
         given = value.get(name)
-        if given is None or given in ("", []):
-            if child.required:
-                raise ApiError(_MISSING.get(name, 40063), f"{inner} missing")
-            if name not in value or given in ("", []):
-                continue
-        _value(call, child, given, inner)
+        empty = given is None or given in ("", [])
+        if empty and child.required:
+            raise ApiError(_MISSING.get(name, 40063), f"{inner} missing")
+        if empty and name in value:
+            _shape(call, child, given, inner)
+        elif not empty:
+            _value(call, child, given, inner)
     for name in value:
         if name not in node.children:
             raise ApiError(40058, f"unknown parameter {path}{name}")
 
 
 def _value(call: str, node: Parameter, value: Any, path: str) -> None:
+    _shape(call, node, value, path)
+    if node.enum is not None and value not in node.enum:
+        raise ApiError(_ENUM.get(path, 40058), f"{path} is not one of the allowed values")
+    if node.max is not None and (call, path) not in _LENIENT and _size(node, value) > node.max:
+        raise ApiError(_OVER.get(path, 40058), f"{path} over the limit {node.max} {node.unit}")
+
+
+def _shape(call: str, node: Parameter, value: Any, path: str) -> None:
     if node.kind.endswith("[]"):
         _list(call, node, value, path)
     elif node.kind == "object":
         _object(call, node, value, f"{path}.")
     else:
         _scalar(node.kind, value, path)
-    if node.enum is not None and value not in node.enum:
-        raise ApiError(_ENUM.get(path, 40058), f"{path} is not one of the allowed values")
-    if node.max is not None and (call, path) not in _LENIENT and _size(node, value) > node.max:
-        raise ApiError(_OVER.get(path, 40058), f"{path} over the limit {node.max} {node.unit}")
 
 
 def _list(call: str, node: Parameter, value: Any, path: str) -> None:

@@ -139,6 +139,7 @@ class Groups(Friends):
             external_userid="",
             people=customers,
             text=text.replace("%NICKNAME%", names),
+            attachments=[],
         )
 
     def _tell_members(
@@ -158,6 +159,7 @@ class Groups(Friends):
         )
 
     def _tell_group(self, group: Group, change: str, **fields: object) -> None:
+        group.fresh_at = self.monotonic() + self.settings.group_lag_seconds
         self.tell(
             "external_chat",
             "change_external_chat",

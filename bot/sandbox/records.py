@@ -112,7 +112,10 @@ class Member:
 
 @dataclass
 class Group:
-    """A customer group; ``members`` in the order of joining, the owner first."""
+    """A customer group; ``members`` in the order of joining, the owner first.
+
+    ``fresh_at``: monotonic seconds from which reading it shows the latest change.
+    """
 
     chat_id: str
     name: str
@@ -123,6 +126,7 @@ class Group:
     members: dict[str, Member] = field(default_factory=dict)
     member_version: str = ""
     welcome_template: str = ""
+    fresh_at: float = 0.0
     dismissed: bool = False
 
 

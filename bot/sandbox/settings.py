@@ -38,6 +38,8 @@ class SandboxSettings:
         family_sources: Event family to callback source.
         token_life: Seconds of an access token (real, monotonic).
         dispatch_seconds: How long after creation a mass-send task answers 41063 (real).
+        group_lag_seconds: How long after a change ``groupchat/get`` may still show the group as it
+            was when it was last read (real; WeCom needs about 2 s).
         notify_seconds: At most one archive notification in this span (real). WeCom waits 15 s;
             a demo and tests want to see it sooner.
         staff_per_minute: Application messages a member may get in a minute; more are silently
@@ -64,6 +66,7 @@ class SandboxSettings:
     seed: int = 20261201
     clock: Clock = field(default_factory=SystemClock)
     clock_file: Path | None = None
+    group_lag_seconds: float = 0.0
     token_life: int = 7200
     dispatch_seconds: float = 1.0
     notify_seconds: float = 1.0

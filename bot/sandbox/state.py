@@ -93,6 +93,7 @@ class WorldState:
         self.tag_groups: dict[str, TagGroup] = {}
         self.groups: dict[str, Group] = {}
         self.group_templates: dict[str, Fields] = {}
+        self.group_views: dict[str, Fields] = {}
         self.welcome_codes: dict[str, WelcomeCode] = {}
         self.welcomed: set[tuple[str, str]] = set()
         self.consents: dict[tuple[str, str], tuple[bool, datetime]] = {}

@@ -23,7 +23,8 @@ from bot.clock import Clock, today
 from bot.errors import Invalid
 from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
 from bot.store.db import Database, Db
-from bot.store.intake import PLANNERS, Derivation, Intake, Plan, fetch
+from bot.store.intake import PLANNERS, Derivation, Intake, Plan
+from bot.store.matching import fetch
 from bot.vault import Vault
 
 __all__ = ["Derivation", "import_file", "import_rows", "resolve_unmatched"]
@@ -84,6 +85,7 @@ def import_file(
     dry_run: bool,
     derivation: Derivation,
     progress: Callable[[int], None] | None = None,
+    refused: Callable[[Db, str], None] | None = None,
 ) -> ImportReport:
     """Take in a file; see ``import_rows``.
 
@@ -103,6 +105,7 @@ def import_file(
         derivation=derivation,
         file_hash=sheet.file_hash,
         progress=progress,
+        refused=refused,
     )
     report.unknown_columns = sheet.unknown_columns
     return report
@@ -121,21 +124,12 @@ def import_rows(
     derivation: Derivation,
     file_hash: str = "",
     progress: Callable[[int], None] | None = None,
+    refused: Callable[[Db, str], None] | None = None,
 ) -> ImportReport:
-    """Take in rows of one kind; good rows are kept, bad ones reported.
+    """Take in rows of one kind, as ``open_sheet`` gives them; good ones are kept.
 
-    Args:
-        database: Where they go.
-        vault: Seals what is personal.
-        clock: Tells what lies in the future.
-        kind: A key of ``bot.importing.TABLES``.
-        rows: As ``open_sheet`` gives them.
-        as_of: Makes the rows a full statement of that day; a row's own ``as_of`` wins.
-        actor: Who imports; kept with the counts.
-        dry_run: Only tell what would happen.
-        derivation: How the birthday and the layer of a customer are computed.
-        file_hash: Of the file, for the record.
-        progress: Called with the number of rows done so far, after each batch.
+    ``as_of`` makes them a full statement of that day; a row's own ``as_of`` wins. ``progress``
+    is called with the number of rows done, after each batch; ``refused`` as in ``Intake``.
 
     Raises:
         Invalid: The kind is unknown, or the statement's day is in the future.
@@ -150,6 +144,7 @@ def import_rows(
         today=today(clock),
         now=int(clock.now().timestamp() * 1000),
         as_of=as_of.isoformat() if as_of else None,
+        refused=refused,
     )
     if kind == "customers":
         intake = replace(intake, newest=_newest_statement(database))
@@ -163,15 +158,24 @@ def import_rows(
 
 
 def resolve_unmatched(
-    db: Db, vault: Vault, clock: Clock, external_userid: str, derivation: Derivation
+    db: Db,
+    vault: Vault,
+    clock: Clock,
+    external_userid: str,
+    derivation: Derivation,
+    *,
+    refused: Callable[[Db, str], None] | None = None,
 ) -> int:
     """Take in the rows that waited for a customer, now that a phone or core number is known.
+
+    ``refused`` is told when one of them makes the customer refuse marketing.
 
     Returns:
         How many rows wait no longer.
     """
     now = int(clock.now().timestamp() * 1000)
-    return _resolve(db, Intake(vault, derivation, today(clock), now), external_userid)
+    intake = Intake(vault, derivation, today(clock), now, refused=refused)
+    return _resolve(db, intake, external_userid)
 
 
 def _resolve(db: Db, intake: Intake, external_userid: str) -> int:
@@ -185,7 +189,7 @@ def _resolve(db: Db, intake: Intake, external_userid: str) -> int:
         for waited, row in waiting:
             plan = planner(db, intake, [row])
             if not plan.waiting:
-                plan.write(db)
+                plan.write(db, intake)
                 resolved += db.run("DELETE FROM unmatched WHERE id = :id", id=waited)
     return resolved
 
@@ -298,7 +302,7 @@ class _Run:
 
     def _work(self, db: Db, rows: Sequence[Row]) -> tuple[Plan, int]:
         plan = self._plan(db, self._intake, rows)
-        plan.write(db)
+        plan.write(db, self._intake)
         self._keep_waiting(db, plan)
         if not plan.met or _nobody_waits(db):
             return plan, 0

@@ -8,7 +8,7 @@ names, else whose phone it gives, else whose core number; else it waits.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -17,12 +17,11 @@ from bot.errors import Invalid
 from bot.importing import Row, RowProblem
 from bot.store.consents import add_consents
 from bot.store.db import Db
+from bot.store.matching import People, Values, fetch
 from bot.vault import Vault
 
 NextBirthday = Callable[[Any, int, int, bool, date], tuple[date, str]]
-Values = dict[str, Any]
 
-_KEYS_A_QUERY = 500
 _COPIED = [
     "name",
     "core_id",
@@ -68,12 +67,15 @@ _STAFF: Values = {
     "role": "owner",
     "role_from": "wecom",
 }
-_WHO = "external_userid, core_id, phone_hash, friend, erased"
 _NOTHING = {None, "", "unknown"}
 _BIRTHDAY = ("birthday_calendar", "birthday_month", "birthday_day", "birthday_leap")
 
 
 _ALL = ", ".join(["external_userid", "created_at", "friend", "erased", *_CUSTOMER])
+
+
+_REFUSAL = {"purpose": "marketing", "granted": 0}
+_REFUSES = "SELECT refused FROM customer WHERE external_userid = :who"
 
 
 def _upsert(table: str, key: str, columns: Iterable[str], only_new: tuple[str, ...] = ()) -> str:
@@ -114,6 +116,8 @@ class Intake:
         newest: The newest day of which a customers file was taken in; an older one only
             fills blanks.
         only_blanks: Customers' rows are of unknown age and only fill blanks.
+        refused: Told, in the same transaction, of each customer whom a row makes refuse
+            marketing; stops what is under way to them.
     """
 
     vault: Vault
@@ -123,6 +127,7 @@ class Intake:
     as_of: str | None = None
     newest: str = ""
     only_blanks: bool = False
+    refused: Callable[[Db, str], None] | None = None
 
 
 class Waiting(NamedTuple):
@@ -153,12 +158,22 @@ class Plan:
     kept: dict[str, Values] = field(default_factory=dict)
     consents: list[dict[str, str | int]] = field(default_factory=list)
 
-    def write(self, db: Db) -> None:
+    def write(self, db: Db, intake: Intake) -> None:
         """Write the changes of this batch."""
         if self.kept:
             db.many(self.upsert, self.kept.values())
         if self.consents:
             add_consents(db, self.consents)
+            self._tell_refusals(db, intake)
+
+    def _tell_refusals(self, db: Db, intake: Intake) -> None:
+        """An old refusal that a newer grant has lifted already is none."""
+        if intake.refused is None:
+            return
+        refusals = [row for row in self.consents if _REFUSAL.items() <= row.items()]
+        for who in sorted({str(row["external_userid"]) for row in refusals}):
+            if db.value(_REFUSES, who=who):
+                intake.refused(db, who)
 
     def count(self, old: Values | None, *, differs: bool) -> None:
         """Count one row that found its place."""
@@ -175,105 +190,6 @@ class Plan:
         self.waiting[waiting.row_key] = waiting
 
 
-# -- who is meant ----------------------------------------------------------------------------
-
-
-class People:
-    """The customers that the rows of a batch may be about."""
-
-    def __init__(self, db: Db, intake: Intake, rows: Iterable[Row], columns: str = _WHO) -> None:
-        self._by_id: dict[str, Values] = {}
-        self._by_phone: dict[str, dict[str, Values]] = {}
-        self._by_core: dict[str, dict[str, Values]] = {}
-        for name, wanted in _names_of(rows, intake.vault).items():
-            for person in fetch(db, "customer", name, wanted, columns):
-                self.put(person)
-
-    def put(self, person: Values) -> None:
-        """Remember a customer, also one that this batch creates."""
-        who = person["external_userid"]
-        self._by_id[who] = person
-        if person["phone_hash"]:
-            self._by_phone.setdefault(person["phone_hash"], {})[who] = person
-        if person["core_id"]:
-            self._by_core.setdefault(person["core_id"], {})[who] = person
-
-    def known(self, external_userid: str) -> Values | None:
-        """What is remembered about a customer."""
-        return self._by_id.get(external_userid)
-
-    def find(self, values: Values) -> str | None:
-        """The ``external_userid`` that a row is about, if anybody can be meant."""
-        named: str | None = values.get("external_userid")
-        if named:
-            return named
-        sharing = self.sharing_phone(values)
-        cores = {person["core_id"] or None for person in sharing}
-        if len(sharing) == 1 or (len(cores) == 1 and None not in cores):
-            return _nearest(sharing)
-        same_core = self._by_core.get(values.get("core_id") or "", {}).values()
-        return _nearest(
-            [person for person in same_core if person["core_id"] == values.get("core_id")]
-        )
-
-    def sharing_phone(self, values: Values) -> list[Values]:
-        """Customers with the row's phone, without those the core system knows as others."""
-        core = values.get("core_id")
-        same_phone = self._by_phone.get(values.get("phone_hash") or "", {}).values()
-        return [
-            person
-            for person in same_phone
-            if person["phone_hash"] == values["phone_hash"]
-            and (not core or person["core_id"] in {None, "", core})
-        ]
-
-
-def _names_of(rows: Iterable[Row], vault: Vault) -> dict[str, set[str]]:
-    """By what the rows name their people; who is named by id need not be searched for."""
-    ids: set[str] = set()
-    phones: set[str] = set()
-    cores: set[str] = set()
-    for row in rows:
-        values = row.values
-        phone = values["phone_hash"] = vault.phone_hash(values.get("phone"))
-        if who := values.get("external_userid"):
-            ids.add(who)
-            continue
-        if phone:
-            phones.add(phone)
-        if core := values.get("core_id"):
-            cores.add(core)
-    return {"external_userid": ids, "phone_hash": phones, "core_id": cores}
-
-
-def _nearest(people: Sequence[Values]) -> str | None:
-    """One of the same person's ids: a friend's first."""
-    if not people:
-        return None
-    who: str = min(people, key=lambda person: (-person["friend"], person["external_userid"]))[
-        "external_userid"
-    ]
-    return who
-
-
-def fetch(
-    db: Db, table: str, column: str, keys: Iterable[str], columns: str = "*"
-) -> Iterator[Values]:
-    """Rows of ``table`` whose ``column`` is one of the keys."""
-    wanted = sorted(keys)
-    names = [f"k{index}" for index in range(_KEYS_A_QUERY)]
-    listed = ", ".join(f":{name}" for name in names)
-    sql = f"SELECT {columns} FROM {table} WHERE {column} IN ({listed})"
-    for start in range(0, len(wanted), _KEYS_A_QUERY):
-        some = wanted[start : start + _KEYS_A_QUERY]
-        # One text for every length, so that the statement is prepared once.
-        padded = some + some[-1:] * (_KEYS_A_QUERY - len(some))
-        found = db.rows(sql, **dict(zip(names, padded, strict=True)))
-        titles = found[0].keys() if found else []
-        # Twice as fast as dict(row), which looks every name up.
-        yield from (dict(zip(titles, row, strict=True)) for row in found)
-
-
 def _erased(row: Row) -> RowProblem:
     return RowProblem(row.line, "", "这位客户已按本人要求删除,不再导入;请从核心导出中去掉")
 
@@ -283,7 +199,7 @@ def _erased(row: Row) -> RowProblem:
 
 def plan_customers(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:
     """The core system's word about a customer overrides what was heard in talk."""
-    people, plan = People(db, intake, rows, _ALL), Plan(upsert=_KEEP_CUSTOMER)
+    people, plan = People(db, intake.vault, rows, _ALL), Plan(upsert=_KEEP_CUSTOMER)
     for row in rows:
         who = people.find(row.values)
         if who is None:
@@ -370,7 +286,7 @@ def _sealed_values(intake: Intake, values: Values, before: Values) -> Values:
 
 def plan_holdings(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:
     """An account's newest statement counts; an older one changes nothing."""
-    people, plan = People(db, intake, rows), Plan(upsert=_KEEP_HOLDING)
+    people, plan = People(db, intake.vault, rows), Plan(upsert=_KEEP_HOLDING)
     known = {
         holding["account_ref"]: holding
         for holding in fetch(db, "holding", "account_ref", {_account(row) for row in rows})
@@ -423,7 +339,7 @@ def _holding_values(
 
 def plan_consents(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:
     """Rows are only added; a refusal by phone counts for everybody who uses that phone."""
-    people, plan = People(db, intake, rows), Plan()
+    people, plan = People(db, intake.vault, rows), Plan()
     meant = [(row, _persons_of(people, row.values)) for row in rows]
     everybody = {who for _, persons in meant for who in persons}
     there = {_consent_key(row) for row in fetch(db, "consent", "external_userid", everybody)}

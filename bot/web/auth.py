@@ -59,13 +59,12 @@ class Sessions:
         """Whose session it is; None when it is not ours or has run out."""
         text, _, signature = cookie.rpartition(".")
         # Userids may contain dots: the last two parts are the time and the nonce.
-        userid, until, _ = ("." * 2 + text).rsplit(".", 2)
-        userid = userid.removeprefix("..")
-        if not userid or not until.isdecimal():
+        parts = text.rsplit(".", 2)
+        if len(parts) != 3 or not parts[1].isdecimal():
             return None
         if not self.vault.signed(f"session:{text}", signature):
             return None
-        return userid if self.seconds() < int(until) else None
+        return parts[0] if self.seconds() < int(parts[1]) else None
 
     def form_token(self, cookie: str) -> str:
         """What every form of this session carries."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ahocorasick_rs import AhoCorasick
 
-from handlers.reading.patterns import Pattern, expression
+from handlers.reading.patterns import Pattern, captured, expression
 from handlers.reading.rules import Frame, Guard, Rules
 from handlers.reading.text import Plain
 
@@ -178,7 +178,7 @@ def _matches(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
 def _reading(probe: _Probe, match: re.Match[str], message: Message) -> Reading:
     value = dict(probe.frame.value)
     for key, name in probe.pattern.keys.items():
-        word = match[key]
+        word = captured(match, key)
         if word is not None:
             value[key] = probe.pattern.words[name][word] if name in probe.pattern.words else word
     start, end = match.span()

@@ -4,7 +4,7 @@ A pattern is text with these signs: ``(a|b)`` one of, ``?`` maybe, ``[ab]`` one 
 ``{word}`` a word of that lexicon class, ``{word>key}`` the same and keep it under ``key``,
 ``{num>key}`` a number, ``{*>key}`` one to five free characters, ``~`` up to six characters of the
 same clause (``~9`` up to nine), ``≈`` up to fourteen that may cross a break (``≈9`` nine),
-``^`` and ``$`` the ends of a clause, ``.`` one character of the clause, and the regular
+``*`` up to five times, ``^`` and ``$`` the ends of a clause, ``.`` one character of the clause, and the regular
 expression's ``(?!…)``, ``(?<!…)``, ``(?=…)``.
 """
 
@@ -24,6 +24,8 @@ _GAP = 6
 _WIDE_GAP = 14
 _NUMBER_GAP = re.compile(r"\d+")
 _SLOT = re.compile(r"\{(?P<name>[a-z_*]+)(?:>(?P<key>[a-z_]+))?\}")
+_KEY = re.compile(r"\(\?P<([a-z_]+)>")
+_MOST_REPEATS = 5
 _QUANTIFIED = re.compile(r"[?*+]")
 Words = Mapping[str, Mapping[str, str]]
 """Class → word → what the word stands for."""
@@ -70,13 +72,29 @@ def expression(source: str, words: Words) -> str:
     out: list[str] = []
     index = 0
     in_class = False
+    seen: dict[str, int] = {}
     while index < len(source):
         char = source[index]
         piece, step = (char, 1) if in_class else _translate(source, index, words)
         in_class = (char == "[" or in_class) and char != "]"
-        out.append(piece)
+        out.append(_KEY.sub(lambda found: _numbered(found, seen), piece))
         index += step
     return "".join(out)
+
+
+def _numbered(found: re.Match[str], seen: dict[str, int]) -> str:
+    """A key may stand in several branches; expressions want distinct names."""
+    key = found.group(1)
+    seen[key] = seen.get(key, 0) + 1
+    return f"(?P<{key}>" if seen[key] == 1 else f"(?P<{key}__{seen[key]}>"
+
+
+def captured(match: re.Match[str], key: str) -> str | None:
+    """What a slot caught, in whichever branch."""
+    for name, word in match.groupdict().items():
+        if word is not None and (name == key or name.startswith(f"{key}__")):
+            return word
+    return None
 
 
 def _translate(source: str, index: int, words: Words) -> tuple[str, int]:
@@ -96,6 +114,8 @@ def _translate(source: str, index: int, words: Words) -> tuple[str, int]:
         return f"(?:(?<=[{_B}])|(?<![\\s\\S]))", 1
     if char == "$":
         return f"(?=[{_B}]|$)", 1
+    if char == "*":  # bounded: 给我 is also 给 + 我, and free repetition would be exponential
+        return f"{{0,{_MOST_REPEATS}}}", 1
     if char == "(" and source[index + 1 : index + 2] != "?":
         return "(?:", 1
     return (f"[^{_B}]" if char == "." else char), 1
@@ -201,6 +221,8 @@ class _Needs:
         if found is None:
             return False
         self.at += 1
+        if self._peek() == "?":
+            self.at += 1
         return found.group() != "+"
 
     def _peek(self) -> str:

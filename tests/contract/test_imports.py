@@ -12,7 +12,7 @@ from bot.clock import FixedClock
 from bot.errors import Invalid
 from bot.importing import ImportReport
 from bot.store.consents import record_refusal
-from bot.store.db import Database
+from bot.store.db import Database, Db
 from bot.store.imports import Derivation, import_file, resolve_unmatched
 from bot.store.migrations import upgrade
 from bot.vault import Vault
@@ -560,6 +560,23 @@ def test_a_refusal_by_a_shared_phone_counts_for_everybody_and_a_grant_for_nobody
     assert figures(take("consents", text.format("y", 0))) == (0, 0, 0, 1)
     take("consents", text.format("n", 1))
     assert rows(database, "SELECT marketing_ok, refused FROM customer") == [(0, 1), (0, 1)]
+
+
+def test_a_refusal_in_a_file_is_told_once_so_that_what_is_under_way_can_be_stopped(
+    take: Take,
+) -> None:
+    told: list[str] = []
+
+    def refused(_: Db, who: str) -> None:
+        told.append(who)
+
+    take("customers", CUSTOMERS)
+    for _ in range(2):
+        take("consents", CONSENTS, refused=refused)
+    assert told == ["wm_b"]
+    older = "external_userid,purpose,granted,at\nwm_a,marketing,n,2026-11-19\n"
+    take("consents", older, refused=refused)
+    assert told == ["wm_b"]
 
 
 def test_a_consent_of_the_future_is_refused(take: Take) -> None:

@@ -190,10 +190,10 @@ def test_an_answer_that_comes_too_late_is_asked_for_again(
     sandbox: SandboxServer, listener: Listener
 ) -> None:
     sandbox.door._timeout = 0.1
-    waits = iter([threading.Event().wait, lambda _seconds: None])
+    waits = iter([0.3, 0.0])
 
     def late(_source: str, _opened: dict[str, Any]) -> tuple[int, str]:
-        next(waits)(0.3)
+        threading.Event().wait(next(waits))
         return 200, ""
 
     listener.answer = late

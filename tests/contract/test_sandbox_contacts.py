@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sandbox_caller import Caller
 
@@ -126,9 +128,22 @@ def test_a_groups_change_names_people_and_versions(caller: Caller) -> None:
         fields["JoinScene"],
         fields["MemChangeCnt"],
     ) == ("add_member", 3, 1)
+    assert before != after["member_version"]
     member = after["member_list"][-1]
     assert (newcomer, 2, "door") == (member["userid"], member["type"], member["state"])
     assert "name" not in member
+
+
+def test_a_group_read_right_after_a_change_may_be_as_it_was(caller: Caller) -> None:
+    caller.world.settings = replace(caller.settings, group_lag_seconds=2.0)
+    get = "externalcontact/groupchat/get"
+    before = caller.post(get, {"chat_id": caller.chat})
+    caller.world.join_group(caller.chat, caller.world.add_customer("新人"))
+    assert caller.post(get, {"chat_id": caller.chat}) == before
+    caller.watch.seconds += 2
+    after = caller.post(get, {"chat_id": caller.chat})["group_chat"]
+    assert after["member_version"] == caller.world.groups[caller.chat].member_version
+    assert len(after["member_list"]) == 4
 
 
 def test_an_applied_group_welcome_greets_without_a_tap(caller: Caller) -> None:

@@ -189,6 +189,28 @@ def test_the_clock_is_moved_through_its_file(client: Client, server: SandboxServ
     assert moved.date().isoformat() == "2026-12-24"
 
 
+def test_many_threads_act_and_call_at_once_without_losing_anything(
+    client: Client, server: SandboxServer
+) -> None:
+    chat = server.world.create_group("zhangsan", "群")
+    begun = len(server.world.history)
+
+    def busy() -> None:
+        for number in range(20):
+            server.world.say("zhangsan", f"第{number}句", chat_id=chat)
+            client.add()
+
+    threads = [threading.Thread(target=busy) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(server.world.masses) == 80
+    assert [one.seq for one in server.world.archive.entries] == list(range(1, 81))
+    news = server.world.history_since(begun)
+    assert [one["id"] for one in news] == list(range(begun + 1, begun + 161))
+
+
 def test_the_relay_serves_records_and_media_to_the_bearer_only(
     client: Client, server: SandboxServer
 ) -> None:

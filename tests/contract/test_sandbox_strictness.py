@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sandbox_caller import Caller
 
+import bot.sandbox
 from bot.sandbox.api import implemented
 from bot.sandbox.contract import ApiError, calls, check_body, check_query
 
@@ -97,6 +99,9 @@ REFUSED = [
     (40035, "externalcontact/groupchat/list", {"limit": True}),
     (40058, "externalcontact/groupchat/list", {"limit": 1001}),
     (40063, "externalcontact/groupchat/list", {}),
+    (40035, "kf/account/list", {"offset": []}),
+    (40035, "kf/account/list", {"limit": ""}),
+    (40035, "externalcontact/groupchat/list", {"limit": 1, "cursor": None}),
     (40072, "externalcontact/add_corp_tag", {"group_name": "g", "tag": [{"name": "长" * 31}]}),
     (40063, "externalcontact/add_corp_tag", {"group_name": "g", "tag": [{}]}),
     (40058, "externalcontact/remark", {"userid": "a", "external_userid": "b", "remark": "长" * 21}),
@@ -147,3 +152,14 @@ def test_the_checks_need_no_world() -> None:
     with pytest.raises(ApiError) as refused:
         check_body(spec, {"day_begin_time": 1})
     assert refused.value.errcode == 40063
+
+
+def test_the_sandbox_shares_nothing_with_the_bot_but_the_clock_and_the_errors() -> None:
+    folder = Path(bot.sandbox.__file__).parent
+    imported = {
+        name
+        for file in folder.rglob("*.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        for name in re.findall(r"^\s*(?:from|import) (bot\.\w+|handlers|scheduler|config)", line)
+    }
+    assert imported == {"bot.clock", "bot.errors", "bot.sandbox"}

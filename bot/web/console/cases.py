@@ -1,0 +1,129 @@
+"""待办: what waits for a person, with the words that caused it and what one could say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from bot.errors import Invalid
+from bot.facts import FactClass
+from bot.store import chats, ledger, lists
+from bot.store.db import Db, Row
+from bot.store.sight import visible_to
+from bot.store.views import visible_of
+from bot.web.auth import Person, Sender, SignedIn, services_of
+from bot.web.console.missing import Missing
+from bot.web.console.telling import Teller
+from bot.web.corrections import OUTCOMES, close_case
+from bot.web.services import Services
+from bot.web.wording import shown_quote
+
+router = APIRouter(include_in_schema=False)
+BUTTONS = tuple(outcome for outcome in OUTCOMES if outcome != "not_needed")
+
+
+@router.get("/cases")
+def cases(
+    request: Request,
+    person: SignedIn,
+    status: Annotated[str, Query(max_length=10)] = "open",
+    mine: str = "",
+) -> Response:
+    """Open cases by deadline, or the closed ones."""
+    services = services_of(request)
+    db = services.database.read()
+    wanted = {"status": status if status in {"open", "closed"} else ""}
+    if mine:
+        wanted["assignee"] = person.viewer.userid
+    rows = lists.pressing_cases(db, person.viewer, wanted)
+    teller = Teller(services, db, person.viewer)
+    answer: Response = request.app.state.pages.page(
+        "cases.html",
+        person,
+        here="cases",
+        entries=[case_entry(services, db, teller, person, row) for row in rows],
+        status=status,
+        mine=mine,
+        buttons=BUTTONS,
+    )
+    return answer
+
+
+@router.get("/cases/{case_id}")
+def case(request: Request, person: SignedIn, case_id: int) -> Response:
+    """One case with its history."""
+    services = services_of(request)
+    db = services.database.read()
+    row = lists.case(db, person.viewer, case_id)
+    if row is None:
+        raise Missing
+    teller = Teller(services, db, person.viewer)
+    answer: Response = request.app.state.pages.page(
+        "case.html",
+        person,
+        here="cases",
+        entry=case_entry(services, db, teller, person, row),
+        history=[_step(services, teller, each) for each in lists.steps_of(db, [case_id])[case_id]],
+        buttons=BUTTONS,
+    )
+    return answer
+
+
+@router.post("/cases/{case_id}")
+def close(
+    request: Request,
+    person: Sender,
+    case_id: int,
+    outcome: Annotated[str, Form(max_length=20)] = "",
+    note: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """Record the outcome and go back to what is left."""
+    services = services_of(request)
+    try:
+        found = close_case(services, person.viewer, case_id, outcome, note.strip())
+    except Invalid:
+        raise Missing from None
+    if found is None:
+        raise Missing
+    return RedirectResponse("/cases", 303)
+
+
+def case_entry(
+    services: Services, db: Db, teller: Teller, person: Person, row: Row
+) -> dict[str, Any]:
+    """A case for the screen: what the employee's card says, within the viewer's sight."""
+    customer = row["external_userid"]
+    sensitive = teller.sees_sensitive(customer)
+    fact = ledger.fact_row(db, row["fact_id"]) if row["fact_id"] else None
+    secret = fact is not None and fact["class"] == FactClass.SENSITIVE and not sensitive
+    parts = {} if secret else services.desk.card_parts(db, row, person.viewer.userid)
+    now = int(services.clock.now().timestamp() * 1000)
+    return {
+        "row": row,
+        "customer": teller.name(customer),
+        "visible": bool(visible_of(db, visible_to(person.viewer), [customer])),
+        "topic": teller.topic(row),
+        "secret": secret,
+        "parts": {name: shown_quote(text, sensitive=sensitive) for name, text in parts.items()},
+        "assignee": teller.staff(row["assignee"]),
+        "raised_to": teller.staff(row["raised_to"] or ""),
+        "closed_by": teller.staff(row["closed_by"] or ""),
+        "group": chats.group_name(db, row["chat_id"]) if row["chat_id"] else "",
+        "late": row["status"] == "open" and (row["deadline_at"] or now) < now,
+    }
+
+
+def _step(services: Services, teller: Teller, row: Row) -> dict[str, Any]:
+    """A step of the history; for some steps the note is the userid of who was told."""
+    told = row["step"] in {"card sent", "head told", "raised"}
+    label = services.rules.label("case_step", row["step"])
+    if label == row["step"]:
+        label = services.rules.label("outcome", row["step"])
+    return {
+        "at": row["at"],
+        "actor": "" if row["actor"] == "bot" else teller.staff(row["actor"]),
+        "step": label,
+        "note": teller.staff(row["note"]) if told else row["note"],
+    }

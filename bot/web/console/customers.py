@@ -1,0 +1,184 @@
+"""客户: the list, and one customer with the ledger and the words that prove it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from bot.actions import Refuse
+from bot.clock import today
+from bot.errors import Invalid
+from bot.model import ExternalUserId, Layer
+from bot.store import chats, lists, talk, views
+from bot.store.db import Db, Row
+from bot.store.sight import visible_to
+from bot.web.auth import Person, Sender, SignedIn, services_of
+from bot.web.charts import bars
+from bot.web.console.missing import Missing
+from bot.web.console.telling import Teller
+from bot.web.corrections import correct_fact, note_act
+from bot.web.profiles import Profile, profile_of
+from bot.web.services import Services
+from bot.web.wording import phone_words
+
+router = APIRouter(include_in_schema=False)
+_PAGE = 50
+_DECISIONS = ("confirmed", "rejected")
+
+
+@router.get("/customers")
+def customers(
+    request: Request,
+    person: SignedIn,
+    q: Annotated[str, Query(max_length=40)] = "",
+    layer: Annotated[str, Query(max_length=20)] = "",
+    segment: Annotated[str, Query(max_length=40)] = "",
+    page: Annotated[int, Query(ge=1, le=2000)] = 1,
+) -> Response:
+    """Visible customers, who spoke last first."""
+    services = services_of(request)
+    db = services.database.read()
+    rule = next((each for each in services.rules.segments if each.name == segment), None)
+    wanted = views.Wanted(
+        q.strip(),
+        services.vault.phone_hash(q),
+        layer,
+        segment,
+        sensitive_segment=rule is not None and rule.people_only,
+    )
+    scope = visible_to(person.viewer)
+    rows = views.recent_customers(db, person.viewer, scope, wanted, (page - 1) * _PAGE)
+    answer: Response = request.app.state.pages.page(
+        "customers.html",
+        person,
+        here="customers",
+        found=_entries(services, db, person, rows[:_PAGE]),
+        more=len(rows) > _PAGE,
+        asked={"q": q, "layer": layer, "segment": segment},
+        page=page,
+        layers=[each.value for each in Layer],
+        segments=[each.name for each in services.rules.segments],
+    )
+    return answer
+
+
+def _entries(services: Services, db: Db, person: Person, rows: list[Row]) -> list[dict[str, Any]]:
+    teller = Teller(services, db, person.viewer)
+    profiles = profile_of(services, db, person.viewer, rows)
+    return [
+        {
+            "row": row,
+            "name": teller.name(row["external_userid"]),
+            "profile": profile,
+            "staff": [teller.staff(each["userid"]) for each in profile.around.follows],
+        }
+        for row, profile in zip(rows, profiles, strict=True)
+    ]
+
+
+@router.get("/customers/{external_userid}")
+def customer(request: Request, person: SignedIn, external_userid: str) -> Response:
+    """One customer: who, what is known and why, what was sent, what is to be done."""
+    services = services_of(request)
+    db = services.database.read()
+    row = views.customer(db, person.viewer, external_userid)
+    if row is None:
+        raise Missing
+    (profile,) = profile_of(services, db, person.viewer, [row])
+    teller = Teller(services, db, person.viewer)
+    only = {"external_userid": external_userid}
+    pushes = lists.pushes(db, person.viewer, only, limit=20)
+    answer: Response = request.app.state.pages.page(
+        "customer.html",
+        person,
+        here="customers",
+        row=row,
+        name=teller.name(external_userid),
+        phone=phone_words(services.vault.open_text(row["phone_sealed"])),
+        profile=profile,
+        ledger=_ledger(services, db, teller, profile),
+        pushes=[push_entry(services, each) for each in pushes],
+        cases=[
+            {"row": each, "topic": teller.topic(each)}
+            for each in lists.pressing_cases(db, person.viewer, only, limit=10)
+        ],
+        staff=teller.staff,
+        chart=bars(profile.days(today(services.clock))),
+    )
+    return answer
+
+
+def _ledger(
+    services: Services, db: Db, teller: Teller, profile: Profile
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Facts by type in the order of the labels, each with where it was said."""
+    place = _placer(db, teller)
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for row in profile.around.facts:
+        shown = teller.fact(row)
+        if shown is not None and not shown["hidden"]:
+            entry = {"row": row, **shown, "place": place(row["msgid"])}
+            by_type.setdefault(row["type"], []).append(entry)
+    order = list(services.rules.labels.get("fact", {}))
+    known = sorted(by_type, key=lambda kind: order.index(kind) if kind in order else len(order))
+    return [(kind, by_type[kind]) for kind in known]
+
+
+def _placer(db: Db, teller: Teller) -> Callable[[str], str]:
+    def place(msgid: str) -> str:
+        message = talk.message(db, msgid)
+        if message is None:
+            return ""
+        if message["chat_id"]:
+            name = chats.group_name(db, message["chat_id"])
+            return f"群「{name}」" if name else "客户群"
+        inside = message["conversation"].partition("|")[0]
+        return "微信客服" if inside.startswith("wk") else f"和{teller.staff(inside)}的单聊"
+
+    return place
+
+
+def push_entry(services: Services, row: Row) -> dict[str, Any]:
+    """A push for the screen: its words, and the gate's reasons in words."""
+    rules = json.loads(row["rules"])
+    return {
+        "row": row,
+        "rules": [services.rules.label("rule", rule) for rule in rules],
+        "text": services.vault.open_text(row["text_sealed"]),
+    }
+
+
+@router.post("/customers/{external_userid}/refuse")
+def refuse(request: Request, person: Sender, external_userid: str) -> Response:
+    """An employee was told: no marketing any more, at once and bank-wide."""
+    services = services_of(request)
+    row = views.customer(services.database.read(), person.viewer, external_userid)
+    if row is None:
+        raise Missing
+    if not row["refused"]:
+        who = ExternalUserId(external_userid)
+        proof = f"staff:{person.viewer.userid}"
+        services.act(Refuse(who, "marketing", "staff_button", proof))
+        note_act(services, person.viewer.userid, "register_refusal", external_userid)
+    return RedirectResponse(f"/customers/{external_userid}", 303)
+
+
+@router.post("/facts/{fact_id}")
+def decide(
+    request: Request, person: Sender, fact_id: int, status: Annotated[str, Form()] = ""
+) -> Response:
+    """A fact is confirmed or rejected by somebody who may see it."""
+    services = services_of(request)
+    if status not in _DECISIONS:
+        raise Missing
+    try:
+        found = correct_fact(services, person.viewer, fact_id, status)
+    except Invalid:
+        raise Missing from None
+    if found is None:
+        raise Missing
+    return RedirectResponse(f"/customers/{found['external_userid']}#ledger", 303)

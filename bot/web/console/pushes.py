@@ -1,0 +1,120 @@
+"""发送: what was planned, held, dropped and delivered, and why; and a dry run of any day."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from bot.clock import today
+from bot.store import lists
+from bot.store.db import Db
+from bot.store.sight import visible_to
+from bot.store.views import visible_of
+from bot.web.auth import Person, SignedIn, services_of
+from bot.web.console.customers import push_entry
+from bot.web.console.telling import Teller
+from bot.web.services import Services
+
+router = APIRouter(include_in_schema=False)
+STATUSES = (
+    "planned",
+    "held",
+    "ready",
+    "tasked",
+    "confirmed",
+    "dropped",
+    "expired",
+    "failed",
+)
+_MOST = 200
+
+
+@router.get("/pushes")
+def pushes(
+    request: Request,
+    person: SignedIn,
+    on: Annotated[str, Query(max_length=10)] = "",
+    campaign: Annotated[str, Query(max_length=60)] = "",
+    status: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """Pushes of a day (today unless told otherwise; ``all`` for every day)."""
+    services = services_of(request)
+    db = services.database.read()
+    day = _day(services, on)
+    wanted = {"campaign": campaign, "status": status}
+    if on != "all":
+        wanted["planned_on"] = day.isoformat()
+    rows = lists.pushes(db, person.viewer, wanted, limit=_MOST)
+    teller = Teller(services, db, person.viewer)
+    answer: Response = request.app.state.pages.page(
+        "pushes.html",
+        person,
+        here="pushes",
+        entries=[
+            {
+                **push_entry(services, row),
+                "customer": teller.name(row["external_userid"]) if row["external_userid"] else "",
+                "sender": teller.staff(row["sender"]),
+            }
+            for row in rows
+        ],
+        most=_MOST,
+        on=on or day.isoformat(),
+        day=day,
+        asked={"campaign": campaign, "status": status},
+        campaigns=lists.campaigns(db),
+        statuses=STATUSES,
+    )
+    return answer
+
+
+@router.get("/pushes/plan")
+def plan(
+    request: Request, person: SignedIn, on: Annotated[str, Query(max_length=10)] = ""
+) -> Response:
+    """What a day would bring: nothing is changed by asking."""
+    services = services_of(request)
+    day = _day(services, on)
+    entries = services.plan(day.isoformat())
+    db = services.database.read()
+    seen = visible_of(db, visible_to(person.viewer), [each["external_userid"] for each in entries])
+    shown = [each for each in entries if each["external_userid"] in seen]
+    answer: Response = request.app.state.pages.page(
+        "plan.html",
+        person,
+        here="pushes",
+        entries=_told(services, db, person, shown),
+        on=day.isoformat(),
+        counts={
+            decision: sum(each["decision"] == decision for each in shown)
+            for decision in ("send", "hold", "drop")
+        },
+    )
+    return answer
+
+
+def _told(
+    services: Services, db: Db, person: Person, entries: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    teller = Teller(services, db, person.viewer)
+    label = services.rules.label
+    return [
+        {
+            **each,
+            "name": teller.name(each["external_userid"]),
+            "by": teller.staff(each["sender"]),
+            "why": [label("rule", rule) for rule in each["rules"]],
+        }
+        for each in entries
+    ]
+
+
+def _day(services: Services, written: str) -> date:
+    """The day that was asked for; today for anything that is none."""
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        return today(services.clock)

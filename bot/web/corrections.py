@@ -1,0 +1,128 @@
+"""What people change in the store through a page or the JSON interface, with its trail."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Any
+
+from bot.actions import CloseCase
+from bot.errors import Invalid
+from bot.facts import SENSITIVE_KEYS, FactClass, FactType, classify
+from bot.model import UserId
+from bot.store import cases, journal, ledger, lists, people, sight
+from bot.store.db import Db, Row
+from bot.store.sight import Viewer
+from bot.web.services import Services
+
+OUTCOMES = ("contacted", "no_answer", "sold", "later", "not_interested", "not_needed")
+"""How a case may end."""
+_DECIDED = {"confirmed": "fact_confirmed", "rejected": "fact_rejected"}
+
+
+def correct_fact(
+    services: Services,
+    who: Viewer,
+    fact_id: int,
+    status: str,
+    value: dict[str, Any] | None = None,
+) -> Row | None:
+    """Confirm or reject a fact, perhaps with other values; None when the viewer may not see it.
+
+    Raises:
+        Invalid: The value may not be kept; says why.
+    """
+    now = int(services.clock.now().timestamp() * 1000)
+
+    def change(db: Db) -> Row | None:
+        row = _fact_for(db, who, fact_id)
+        if row is None:
+            return None
+        _check_value(db, row, value or {})
+        found = ledger.correct(db, fact_id, status, who.userid, value)
+        customer = row["external_userid"]
+        journal.note(
+            db,
+            _DECIDED[status],
+            now,
+            customer=customer,
+            userid=who.userid,
+            ref=fact_id,
+            type=row["type"],
+        )
+        keys = sorted(value or {})
+        journal.audit(db, who.userid, _DECIDED[status], f"fact:{fact_id}", now, changed=keys)
+        return found
+
+    found = services.database.write(change)
+    if found is not None:
+        services.refresh(found["external_userid"])
+    return found
+
+
+def _fact_for(db: Db, who: Viewer, fact_id: int) -> Row | None:
+    row = ledger.fact_row(db, fact_id)
+    if row is None or row["status"] == "recalled":
+        return None
+    customer = row["external_userid"]
+    if not sight.may_see(db, who, customer):
+        return None
+    hidden = row["class"] == FactClass.SENSITIVE and not sight.may_see_sensitive(db, who, customer)
+    return None if hidden else row
+
+
+def _check_value(db: Db, row: Row, value: dict[str, Any]) -> None:
+    """A correction may not smuggle in what the customer did not agree to have kept."""
+    for key in ("date_from", "date_to"):
+        if key in value:
+            _check_day(key, value[key])
+    amount = value.get("amount", 0)
+    if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
+        raise Invalid("amount 应当是以元为单位的整数,例如 200000")
+    kept = json.loads(row["value"]) | value
+    becomes = classify(FactType(row["type"]), kept)
+    who = people.customer(db, row["external_userid"])
+    agreed = who is not None and bool(who["sensitive_ok"])
+    if becomes is not FactClass(row["class"]):
+        raise Invalid("这样改会改变这条事实的敏感级别,请先否定它,再由客户的话重新读出")
+    if not agreed and any(key in value for key in SENSITIVE_KEYS):
+        raise Invalid("客户没有单独同意保存敏感信息,不能登记金额")
+
+
+def _check_day(key: str, written: Any) -> None:
+    try:
+        date.fromisoformat(written)
+    except (TypeError, ValueError):
+        raise Invalid(f"{key} 应当是日期,例如 2026-12-01") from None
+
+
+def close_case(services: Services, who: Viewer, case_id: int, outcome: str, note: str) -> Row | None:
+    """Record how a case ended; the case as it is now, None when the viewer may not see it.
+
+    A case that was closed before stays as it is.
+
+    Raises:
+        Invalid: The outcome is none of ``OUTCOMES``.
+    """
+    if outcome not in OUTCOMES:
+        raise Invalid(f"outcome {outcome!r} 无法识别,应为 {'、'.join(OUTCOMES)} 之一")
+    db = services.database.read()
+    case = lists.case(db, who, case_id)
+    if case is None or case["status"] != "open":
+        return case
+    services.act(CloseCase(case_id, outcome, UserId(who.userid)))
+    now = int(services.clock.now().timestamp() * 1000)
+
+    def keep(db: Db) -> None:
+        if note:
+            lists.note_case(db, case_id, who.userid, note, now)
+        journal.audit(db, who.userid, "close_case", f"case:{case_id}", now, outcome=outcome)
+
+    services.database.write(keep)
+    return cases.case(services.database.read(), case_id)
+
+
+def note_act(services: Services, actor: str, act: str, subject: str) -> None:
+    """Put who did something into the audit trail."""
+    now = int(services.clock.now().timestamp() * 1000)
+    services.database.write(lambda db: journal.audit(db, actor, act, subject, now))

@@ -1,0 +1,66 @@
+"""Pages out of Jinja2: every value is escaped, a missing one is an error."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from bot.clock import today
+from bot.web import wording
+from bot.web.services import Services
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Pages:
+    """The templates of ``templates/console``.
+
+    Every template may use ``label``, ``segment``, ``when``, ``day``, ``yuan`` and ``asset``.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        segments = {rule.name: rule.label for rule in services.rules.segments}
+        versions = {file.name: _version(file) for file in STATIC.iterdir() if file.is_file()}
+        self._environment = Environment(
+            loader=FileSystemLoader(services.templates_dir / "console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals |= {
+            "label": services.rules.label,
+            "segment": lambda name: segments.get(name, name),
+            "when": lambda at: wording.when(at, services.clock.now()),
+            "clock": wording.time_of_day,
+            "day": lambda on: wording.span_words(on, on, today(services.clock)),
+            "yuan": wording.yuan,
+            "asset": lambda name: f"/static/{name}?v={versions[name]}",
+        }
+
+    def text(self, template: str, **values: Any) -> str:
+        """A piece of a page."""
+        return self._environment.get_template(template).render(**values)
+
+    def bare(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page for somebody who is not signed in."""
+        return HTMLResponse(self.text(template, **values), status)
+
+    def page(
+        self, template: str, person: Any, *, here: str = "", status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """A page of the console; ``here`` is the entry of the menu that it belongs to."""
+        return HTMLResponse(
+            self.text(template, person=person, here=here, **values),
+            status,
+            {"cache-control": "no-store"},
+        )
+
+
+def _version(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
