@@ -77,7 +77,7 @@ Change = Refuse | Grant | OpenCase | CloseCase | KeepAgreement
 class SendWelcome:
     """Greet a new friend within 20 seconds, in the member's name."""
 
-    lane: ClassVar[str] = ""
+    lane: ClassVar[str] = "welcome"
     priority: ClassVar[int] = 0
     welcome_code: str
     customer: ExternalUserId
@@ -155,10 +155,11 @@ class SyncCustomer:
 
 @dataclass(frozen=True, slots=True)
 class SyncGroup:
-    """Read a group again."""
+    """Read a group again; WeCom's answer lags its callback by about two seconds."""
 
     lane: ClassVar[str] = "group"
     priority: ClassVar[int] = 3
+    delay_ms: ClassVar[int] = 3_000
     chat_id: ChatId
     cause: str
 
@@ -250,11 +251,12 @@ class PullKf:
     priority: ClassVar[int] = 0
     open_kfid: OpenKfId
     token: str
+    cause: str
 
     @property
     def key(self) -> str:
-        """One pull a callback."""
-        return f"pull-kf:{self.open_kfid}:{self.token}"
+        """One pull a cause."""
+        return f"pull-kf:{self.open_kfid}:{self.cause}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +413,8 @@ def lane_of(errand: Errand) -> str:
     match errand.lane:
         case "customer":
             return f"customer:{errand.customer}"  # type: ignore[union-attr]  # lane says so
+        case "welcome":
+            return f"welcome:{errand.customer}"  # type: ignore[union-attr]  # lane says so
         case "group":
             return f"group:{errand.chat_id}"  # type: ignore[union-attr]  # lane says so
         case lane:

@@ -34,7 +34,7 @@ _NO_REPEAT = (CreateMassSend.__name__,)
 _ADD = """
 INSERT OR IGNORE INTO outbox
   (key, kind, payload, lane, priority, not_before, useful_until, created_at)
-VALUES (:key, :kind, :payload, :lane, :priority, :now, :useful_until, :now)
+VALUES (:key, :kind, :payload, :lane, :priority, :not_before, :useful_until, :now)
 """
 _READY = """
 SELECT id, kind, payload, lane, attempts, useful_until FROM outbox
@@ -71,6 +71,7 @@ def add(db: Db, errand: Errand, now: int, useful_until: int | None = None) -> bo
             lane=lane_of(errand),
             priority=errand.priority,
             now=now,
+            not_before=now + getattr(errand, "delay_ms", 0),
             useful_until=useful_until or now + _USEFUL_MS,
         )
     )

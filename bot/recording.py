@@ -56,7 +56,8 @@ def _friend_added(db: Db, event: AddExternalContact, now: int) -> Iterator[Frien
     customer, userid = event.external_userid, event.userid
     known = {row["userid"] for row in people.follows_of(db, customer)}
     people.know_person(db, customer, now)
-    if userid in known:
+    if event.half or userid in known:
+        # Half a friend is none yet: WeCom answers 84061 until the member adds them back.
         return
     at = int(event.created_at.timestamp())
     people.keep_follow(db, customer, {"userid": userid, "state": event.state, "createtime": at})

@@ -89,9 +89,9 @@ def pull_archive(_event: MsgAuditNotify, known: Known) -> Iterator[PullArchive]:
 
 
 @on(KfMsgOrEvent)
-def pull_kf(event: KfMsgOrEvent, _known: Known) -> Iterator[Action]:
+def pull_kf(event: KfMsgOrEvent, known: Known) -> Iterator[Action]:
     """There is something new in customer service; its token lives ten minutes."""
-    yield PullKf(event.open_kfid, event.token)
+    yield PullKf(event.open_kfid, event.token, known.cause)
 
 
 @on(AgreementNeeded)

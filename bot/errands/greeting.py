@@ -38,7 +38,13 @@ class Greeter:
     links: OutLinks
 
     def welcome(self, errand: SendWelcome) -> Effect:
-        """Greet a new friend in the member's name."""
+        """Greet a new friend in the member's name, once a friendship.
+
+        The agreement to archiving brings a code of its own, for friends who could not be
+        greeted before it.
+        """
+        if people.was_welcomed(self.database.read(), errand.userid, errand.customer):
+            return lambda db: self._note(db, "welcomed_before", errand.customer, errand.userid)
         message = self.rules.messages["welcome"]
         if not self._may(errand.customer, errand.userid, Channel.WELCOME, errand.key, "welcome"):
             return lambda db: self._note(db, "welcome_held", errand.customer, errand.userid)

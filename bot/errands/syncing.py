@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.actions import CheckAgreement, MarkTags, SyncCustomer, SyncGroup
+import structlog
+
+from bot import outbox
+from bot.actions import CheckAgreement, MarkTags, PullKf, SyncCustomer, SyncGroup
 from bot.clock import Clock
 from bot.errors import Refused
 from bot.happenings import FriendMade
@@ -21,6 +24,7 @@ from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import Agreement, WeComClient
 
+log = structlog.get_logger()
 Notice = Callable[[Db, Iterable[object]], None]
 _NOT_FRIENDS, _NOT_OURS, _GONE = 84061, 40096, (86003, 90501)
 
@@ -287,12 +291,30 @@ class Syncer:
     # -- all of it
 
     def reconcile(self) -> Effect:
-        """Compare everything with WeCom; callbacks are hints, this is the truth."""
-        self.database.write(self.sync_staff())
-        self.database.write(self.sync_tags())
+        """Compare everything with WeCom; callbacks are hints, this is the truth.
+
+        What the app may not read is left out and logged; without customers and groups the
+        comparison does not count.
+        """
+        for part in (self.sync_staff, self.sync_tags, self._ask_kf):
+            try:
+                self.database.write(part())
+            except Refused as refusal:
+                log.warning("not compared", part=part.__name__, errcode=refusal.errcode)
         customers = self.sync_all_customers()
         groups = self.sync_all_groups()
         return lambda db: _note_reconciled(db, self._now(), customers, groups)
+
+    def _ask_kf(self) -> Effect:
+        """Pull every customer-service account: its callbacks may have been lost."""
+        accounts = self.wecom.kf_account_list()
+
+        def pull(db: Db) -> None:
+            now = self._now()
+            for account in accounts:
+                outbox.add(db, PullKf(account["open_kfid"], "", f"reconcile-{now}"), now)
+
+        return pull
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)

@@ -231,6 +231,19 @@ def follows_of(db: Db, external_userid: str) -> list[Row]:
     )
 
 
+def was_welcomed(db: Db, userid: str, external_userid: str) -> bool:
+    """Whether a friendship was greeted since it began (a minute's slack for clocks)."""
+    return bool(
+        db.value(
+            "SELECT 1 FROM journal j JOIN follow f ON f.userid = j.userid"
+            " AND f.external_userid = j.external_userid WHERE j.external_userid = :id"
+            " AND j.userid = :userid AND j.kind = 'welcomed' AND j.at >= f.since_at - 60000",
+            id=external_userid,
+            userid=userid,
+        )
+    )
+
+
 def responsible_for(db: Db, external_userid: str, chat_id: str = "") -> UserId | None:
     """Who acts first for a customer.
 

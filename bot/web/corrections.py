@@ -96,7 +96,9 @@ def _check_day(key: str, written: Any) -> None:
         raise Invalid(f"{key} 应当是日期,例如 2026-12-01") from None
 
 
-def close_case(services: Services, who: Viewer, case_id: int, outcome: str, note: str) -> Row | None:
+def close_case(
+    services: Services, who: Viewer, case_id: int, outcome: str, note: str
+) -> Row | None:
     """Record how a case ended; the case as it is now, None when the viewer may not see it.
 
     A case that was closed before stays as it is.

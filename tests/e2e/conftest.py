@@ -1,0 +1,36 @@
+"""The branch of every end-to-end test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from branch import Branch, make_keys, open_branch, running_branch
+
+
+@pytest.fixture(scope="session")
+def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One archive key pair for all tests."""
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def keys(tmp_path: Path, key_pair: Path) -> Path:
+    """A folder of archive keys that the test may change."""
+    return Path(shutil.copytree(key_pair, tmp_path / "archive-keys"))
+
+
+@pytest.fixture
+def branch(tmp_path: Path, keys: Path) -> Iterator[Branch]:
+    """A bot at work for an almost empty branch."""
+    with running_branch(tmp_path / "var", keys) as found:
+        yield found
+
+
+@pytest.fixture
+def quiet_branch(tmp_path: Path, keys: Path) -> Iterator[Branch]:
+    """The same before the bot starts."""
+    with open_branch(tmp_path / "var", keys) as found:
+        yield found
