@@ -56,6 +56,7 @@ class CloseCase:
     outcome: str
     by: UserId
     response_code: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ class Bot:
             if isinstance(change, Refuse):
                 self.worker.notice(db, list(refuse(db, change, now, at)))
             else:
-                self.worker.notice(db, list(close_case(db, change, now, at)))
+                self.worker.notice(db, list(close_case(db, change, self.rules, now)))
 
         self.database.write(apply)
         self.outbox.wake()

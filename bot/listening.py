@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from bot.archive.record import parse_record
 from bot.clock import SHANGHAI
-from bot.facts import Fact, FactType, Speech, keepable
+from bot.facts import Evidence, Fact, FactType, Speech, keepable
 from bot.happenings import (
     AgreementNeeded,
     BecameActive,
@@ -143,7 +143,8 @@ class Listener:
         if not message.text:
             return
         customer = ExternalUserId(message.sender)
-        facts = self.read(self._speech(db, message, conversation))
+        speech, start = self._speech(db, message, conversation)
+        facts = [_said_now(fact, start) for fact in self.read(speech) if fact.evidence.end > start]
         if not facts:
             return
         who = people.customer(db, customer)
@@ -160,10 +161,15 @@ class Listener:
         if learned:
             yield from self.refresh_segments(db, [customer], message.sent_at, now)
 
-    def _speech(self, db: Db, message: ArchivedMessage, conversation: str) -> Speech:
+    def _speech(self, db: Db, message: ArchivedMessage, conversation: str) -> tuple[Speech, int]:
+        """The message with what the speaker wrote just before, and where it starts in that."""
         sent = int(message.sent_at.timestamp() * 1000)
         asked = talk.recent_staff_lines(db, self.vault, conversation, message.sender, sent)
-        return Speech(message.text, message.sent_at, quoted=message.quoted, asked=asked)
+        before = talk.lines_just_before(db, self.vault, conversation, message.sender, sent)
+        start = sum(len(line) + 1 for line in before)
+        quoted = tuple((first + start, last + start) for first, last in message.quoted)
+        text = "\n".join([*before, message.text])
+        return Speech(text, message.sent_at, quoted=quoted, asked=asked), start
 
     def _keep_fact(
         self, db: Db, message: ArchivedMessage, fact: Fact, now: int
@@ -246,6 +252,14 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def _said_now(fact: Fact, start: int) -> Fact:
+    """A fact of joined lines with its place in the last one; the words keep all of it."""
+    found = fact.evidence
+    return replace(
+        fact, evidence=Evidence(max(0, found.start - start), found.end - start, found.text)
+    )
 
 
 def pack_record(message: ArchivedMessage) -> bytes:

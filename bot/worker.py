@@ -39,6 +39,7 @@ from bot.wire import parse
 from handlers.rules import EscalationRules
 
 log = structlog.get_logger()
+LATER = "later"
 _BATCH = 100
 _DAY_MS = 86_400_000
 
@@ -224,7 +225,7 @@ class Worker:
             case OpenCase():
                 yield from self._open_case(db, change, now)
             case CloseCase():
-                yield from close_case(db, change, now, self._rules.moment(now))
+                yield from close_case(db, change, self._rules, now)
             case KeepAgreement():
                 yield from self._listener.settle_agreement(
                     db,
@@ -293,15 +294,26 @@ def stop_sending(db: Db, customer: ExternalUserId, now: int) -> None:
         outbox.add(db, pushes.cancellation(task_id, "refusal"), now)
 
 
-def close_case(db: Db, change: CloseCase, now: int, at: datetime) -> Iterator[CaseClosed]:
-    """Record an outcome; a second press only updates the card."""
+def close_case(db: Db, change: CloseCase, rules: Rulebook, now: int) -> Iterator[CaseClosed]:
+    """Record an outcome; 稍后 keeps the case open until the next branch day ends.
+
+    A second press only updates the card.
+    """
     case = cases.case(db, change.case_id)
     if case is None:
         return
-    if cases.close_case(db, change.case_id, change.outcome, change.by, now):
+    at = rules.moment(now)
+    if change.outcome == LATER:
+        tomorrow = rules.calendar.end_of_branch_day(rules.calendar.end_of_branch_day(at))
+        done = cases.put_off(db, change.case_id, change.by, now, int(tomorrow.timestamp() * 1000))
+    else:
+        done = cases.close_case(
+            db, change.case_id, change.outcome, change.by, now, note=change.note
+        )
+    if done:
         journal.note(
             db,
-            "case_closed",
+            "case_put_off" if change.outcome == LATER else "case_closed",
             now,
             customer=case["external_userid"],
             userid=change.by,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from bot.clock import SHANGHAI
 from bot.errors import Invalid
 from bot.model import Channel, Purpose
 from scheduler.calendar import BranchCalendar
@@ -161,7 +162,10 @@ class Gate:
             return None
         if now.born_on is None:
             return _unread("G5", at)
-        if isinstance(now.born_on, bool) or _age(now.born_on, at.date()) < _ADULT:
+        if (
+            isinstance(now.born_on, bool)
+            or _age(now.born_on, at.astimezone(SHANGHAI).date()) < _ADULT
+        ):
             return Decision(Answer.DROP, ("G5",))
         return None
 

@@ -147,7 +147,7 @@ class ArchiveLog:
             key = stranger.public_key()
         random_key, message = encrypt_record(text, key)
         if entry.damage == "body":
-            # Beyond the noise of the front (at most 45 + 19 + 18 characters), before that of the end.
+            # Behind the noise in front (45 + 19 + 18 characters at most), before that of the end.
             message = message[:90] + "!" + message[91:]
         return {
             "seq": entry.seq,

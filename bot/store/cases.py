@@ -77,6 +77,18 @@ def close_case(db: Db, case_id: int, outcome: str, by: UserId, at: int, *, note:
     return bool(closed)
 
 
+def put_off(db: Db, case_id: int, by: UserId, at: int, deadline: int) -> bool:
+    """Later: the case stays open with a new deadline; False when it was closed before."""
+    moved = db.run(
+        "UPDATE escalation SET deadline_at = :deadline WHERE id = :id AND status = 'open'",
+        deadline=deadline,
+        id=case_id,
+    )
+    if moved:
+        add_step(db, case_id, by, "later", at)
+    return bool(moved)
+
+
 def overdue(db: Db, now: int) -> list[Row]:
     """Open cases whose deadline passed and whose head was not told yet."""
     return db.rows(_OVERDUE, now=now)

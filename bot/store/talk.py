@@ -13,6 +13,8 @@ from bot.vault import Vault
 
 RECONCILED = "reconciled"
 """The cursor that tells when people and groups were last compared with WeCom."""
+THOUGHT_MS = 60_000
+"""Lines of one speaker that are no further apart belong together."""
 SEALED_DAYS = 5
 """Text whose agreement is not known after this long is destroyed."""
 
@@ -134,6 +136,29 @@ def recent_staff_lines(
             break
         lines.append(vault.open_text(row["text_sealed"]))
     return tuple(reversed([line for line in lines[:2] if line]))
+
+
+def lines_just_before(db: Db, vault: Vault, conversation: str, speaker: str, at: int) -> list[str]:
+    """What the same person wrote there just before, oldest first: one thought in several lines.
+
+    Each line is at most a minute from the next, the last one at most a minute from ``at``;
+    five lines at most.
+    """
+    rows = db.rows(
+        "SELECT text_sealed, sent_at FROM message WHERE conversation = :conversation"
+        " AND sender = :speaker AND sent_at < :at AND sent_at >= :at - 300000"
+        " AND state = 'read' AND kind = 'text' ORDER BY sent_at DESC LIMIT 5",
+        conversation=conversation,
+        speaker=speaker,
+        at=at,
+    )
+    lines: list[str] = []
+    for row in rows:
+        if at - row["sent_at"] > THOUGHT_MS:
+            break
+        lines.append(vault.open_text(row["text_sealed"]))
+        at = row["sent_at"]
+    return lines[::-1]
 
 
 def last_words(db: Db, vault: Vault, customer: str) -> tuple[str, datetime] | None:

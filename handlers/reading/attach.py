@@ -38,6 +38,11 @@ class Attachments:
     def __init__(self, message: Message, sent_at: datetime, money: Money) -> None:
         self._message, self._sent_at, self._money = message, sent_at, money
 
+    @property
+    def today(self) -> date:
+        """The message's own day in Shanghai."""
+        return self._sent_at.date()
+
     @cached_property
     def amounts(self) -> list[Amount]:
         """Sums in order, but no prices a pound or wages a month."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from bot.facts import FactType
+from handlers.reading import particulars
 from handlers.reading.attach import Attachments
 from handlers.reading.engine import Message, Reading
 from handlers.reading.numerals import integer, parse
@@ -64,11 +65,31 @@ def complete(
     """Give the readings their keys; without any of the needed ones a reading falls."""
     nouns = _Nouns(words)
     readings = _best_of_clause(sorted(readings, key=lambda r: (r.start, -r.frame.confidence)))
-    whole = [reading for reading in readings if _numbers(reading.value)]
+    whole = [r for r in readings if _numbers(r.value) and _particulars(r, message, attachments)]
     attachments.give(whole)
     for reading in whole:
         _take_words(reading, message, nouns)
     return [r for r in whole if not r.frame.need or r.frame.need & _present(r)]
+
+
+def _particulars(reading: Reading, message: Message, attachments: Attachments) -> bool:
+    """Birth dates and head counts; False when a birthday has no day."""
+    text, kind = message.text, reading.frame.type
+    start, end = message.around(*reading.clauses)
+    if kind is FactType.BIRTHDAY:
+        last = min(reading.clauses[1] + 1, len(message.clauses) - 1)
+        found = particulars.birth(text, start, message.clauses[last][1], attachments.today)
+        reading.value.update(found or {})
+        return found is not None
+    if kind is FactType.RSVP and "party" not in reading.value:
+        number = particulars.head_count(text, 0, len(text))
+        if number and reading.value.get("response") == "yes":
+            reading.value["party"] = number
+    if kind is FactType.REFERRAL and "count" not in reading.value:
+        number = particulars.companions(text, 0, len(text))
+        if number:
+            reading.value["count"] = number
+    return True
 
 
 def _present(reading: Reading) -> set[str]:

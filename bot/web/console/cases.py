@@ -99,6 +99,8 @@ def case_entry(
     fact = ledger.fact_row(db, row["fact_id"]) if row["fact_id"] else None
     secret = fact is not None and fact["class"] == FactClass.SENSITIVE and not sensitive
     parts = {} if secret else services.desk.card_parts(db, row, person.viewer.userid)
+    if "quote" in parts:
+        parts["quote"] = shown_quote(parts["quote"], sensitive=sensitive)
     now = int(services.clock.now().timestamp() * 1000)
     return {
         "row": row,
@@ -106,7 +108,7 @@ def case_entry(
         "visible": bool(visible_of(db, visible_to(person.viewer), [customer])),
         "topic": teller.topic(row),
         "secret": secret,
-        "parts": {name: shown_quote(text, sensitive=sensitive) for name, text in parts.items()},
+        "parts": parts,
         "assignee": teller.staff(row["assignee"]),
         "raised_to": teller.staff(row["raised_to"] or ""),
         "closed_by": teller.staff(row["closed_by"] or ""),

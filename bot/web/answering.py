@@ -1,0 +1,204 @@
+"""Rows of the store as answers of the JSON interface."""
+
+from __future__ import annotations
+
+import json
+
+from bot.facts import FactClass
+from bot.store import ledger, lists
+from bot.store.db import Db, Row
+from bot.web.answers import (
+    ActivityAnswer,
+    AuditAnswer,
+    ConsentAnswer,
+    CustomerAnswer,
+    EscalationAnswer,
+    EvidenceAnswer,
+    FactAnswer,
+    FollowUser,
+    GroupAnswer,
+    GroupHealth,
+    GroupOfCustomer,
+    HoldingAnswer,
+    MemberAnswer,
+    PushAnswer,
+    StepAnswer,
+    TaskAnswer,
+)
+from bot.web.profiles import Profile
+from bot.web.services import Services
+from bot.web.wording import iso, shown_quote, shown_value
+
+
+def customer(services: Services, profile: Profile) -> CustomerAnswer:
+    """One customer."""
+    row, around = profile.row, profile.around
+    return CustomerAnswer(
+        external_userid=row["external_userid"],
+        name=row["name"],
+        layer=row["layer"],
+        contact_class=row["contact_class"],
+        states=profile.states,
+        segments=profile.segments,
+        tags=[each["name"] for each in around.tags],
+        facts=[fact(services, each, sensitive=around.sensitive) for each in around.facts],
+        holdings=[holding(each) for each in around.holdings],
+        follow_users=[_follow(each) for each in around.follows],
+        groups=[
+            GroupOfCustomer(
+                chat_id=each["chat_id"], name=each["name"], joined_at=iso(each["joined_at"])
+            )
+            for each in around.groups
+        ],
+        consent=ConsentAnswer.model_validate(profile.consent),
+        activity=_activity(profile),
+    )
+
+
+def _follow(row: Row) -> FollowUser:
+    return FollowUser(
+        userid=row["userid"], remark=row["remark"], state=row["state"], since=iso(row["since_at"])
+    )
+
+
+def _activity(profile: Profile) -> ActivityAnswer:
+    return ActivityAnswer(
+        score=profile.score,
+        messages_7=profile.week[0],
+        days_7=profile.week[1],
+        messages_30=profile.month[0],
+        days_30=profile.month[1],
+        last_spoke_at=iso(profile.row["spoke_at"]),
+    )
+
+
+def fact(services: Services, row: Row, *, sensitive: bool) -> FactAnswer:
+    """One fact, covered up for those who may not see what is sensitive."""
+    return FactAnswer(
+        id=row["id"],
+        type=row["type"],
+        value=shown_value(json.loads(row["value"]), sensitive=sensitive),
+        evidence=evidence(services, row, sensitive=sensitive),
+        confidence=row["confidence"],
+        observed_at=iso(row["observed_at"]),
+        status=row["status"],
+        rule=row["rule"],
+        version=row["version"],
+    )
+
+
+def evidence(services: Services, row: Row, *, sensitive: bool) -> EvidenceAnswer:
+    """The words behind a fact."""
+    words = services.vault.open_text(row["words_sealed"])
+    return EvidenceAnswer(
+        msgid=row["msgid"],
+        start=row["start"],
+        end=row["end"],
+        text=shown_quote(words, sensitive=sensitive),
+    )
+
+
+def holding(row: Row) -> HoldingAnswer:
+    """One holding."""
+    return HoldingAnswer.model_validate({name: row[name] for name in HoldingAnswer.model_fields})
+
+
+def group(row: Row, members: list[Row] | None) -> GroupAnswer:
+    """One group with the life of its last seven days."""
+    health = GroupHealth(
+        joined=row["joined"], left=row["gone"], spoke=row["spoke"], messages=row["messages"]
+    )
+    return GroupAnswer(
+        chat_id=row["chat_id"],
+        name=row["name"],
+        owner=row["owner"],
+        branch=row["branch"],
+        member_count=row["members"],
+        customer_count=row["customers"],
+        created_at=iso(row["created_at"]),
+        health=health,
+        members=None if members is None else [_member(each) for each in members],
+    )
+
+
+def _member(row: Row) -> MemberAnswer:
+    return MemberAnswer(
+        id=row["member"],
+        name=row["staff_name"] or row["name"] or row["nickname"],
+        joined_at=iso(row["joined_at"]),
+    )
+
+
+def push(services: Services, row: Row) -> PushAnswer:
+    """One push with its task and its words."""
+    task = None
+    if row["task_id"] is not None and row["task_status"] is not None:
+        task = TaskAnswer(
+            id=row["task_id"], status=row["task_status"], wecom_msgid=row["wecom_msgid"]
+        )
+    same = (
+        "id",
+        "key",
+        "campaign",
+        "occasion",
+        "cycle",
+        "step",
+        "external_userid",
+        "chat_id",
+        "purpose",
+        "channel",
+        "sender",
+        "status",
+        "reason",
+    )
+    return PushAnswer(
+        **{name: row[name] for name in same},
+        due_at=iso(row["due_at"]),
+        rules=json.loads(row["rules"]),
+        text=services.vault.open_text(row["text_sealed"]) or None,
+        task=task,
+        confirmed_at=iso(row["confirmed_at"]),
+    )
+
+
+def escalation(services: Services, db: Db, row: Row) -> EscalationAnswer:
+    """One case with its history; evidence that is sensitive stays with people."""
+    proof = ledger.fact_row(db, row["fact_id"]) if row["fact_id"] else None
+    open_to_all = (
+        proof is not None and proof["class"] == FactClass.ORDINARY and proof["status"] != "recalled"
+    )
+    sensitive_topic = proof is not None and proof["class"] == FactClass.SENSITIVE
+    steps = lists.steps_of(db, [row["id"]])[row["id"]]
+    return EscalationAnswer(
+        id=row["id"],
+        kind=row["kind"],
+        topic="" if sensitive_topic else row["topic"],
+        external_userid=row["external_userid"],
+        chat_id=row["chat_id"],
+        assignee=row["assignee"],
+        opened_at=iso(row["opened_at"]),
+        deadline=iso(row["deadline_at"]),
+        status=row["status"],
+        outcome=row["outcome"],
+        note=row["note"],
+        evidence=evidence(services, proof, sensitive=False) if proof and open_to_all else None,
+        history=[
+            StepAnswer(
+                at=iso(each["at"]), actor=each["actor"], step=each["step"], note=each["note"]
+            )
+            for each in steps
+        ],
+    )
+
+
+def audit(row: Row) -> AuditAnswer:
+    """One row of the trail."""
+    return AuditAnswer(
+        id=row["id"],
+        at=iso(row["at"]),
+        actor=row["actor"],
+        act=row["act"],
+        object=row["object"],
+        why=json.loads(row["why"]),
+        hash=row["hash"],
+    )

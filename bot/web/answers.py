@@ -1,0 +1,245 @@
+"""The answers of the JSON interface; values are English slugs, moments ISO 8601 with +08:00."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+
+
+class Answer(BaseModel):
+    """What every answer has in common: exactly the documented fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorBody(Answer):
+    """What went wrong and what to do."""
+
+    code: str = Field(description="Slug: unauthorized, closed, not_found, invalid, conflict, …")
+    message: str
+    hint: str
+
+
+class ErrorAnswer(Answer):
+    """Every error of the interface."""
+
+    error: ErrorBody
+
+
+class Paged(Answer, Generic[Item]):
+    """A list; ``next_cursor`` goes into ``cursor`` for the next page, null at the end."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class EvidenceAnswer(Answer):
+    """The words that prove a fact.
+
+    Long numbers and sums are covered with ● (the length stays), and ``text`` is empty once the
+    words were destroyed.
+    """
+
+    msgid: str
+    start: int = Field(description="Unicode code point in the message")
+    end: int = Field(description="Exclusive")
+    text: str
+
+
+class FactAnswer(Answer):
+    """One thing a customer said about themself; sensitive facts are for people only."""
+
+    id: int
+    type: str = Field(description="As in the fact schema, e.g. product.interest")
+    value: dict[str, Any] = Field(description="By the fact schema, without sensitive keys")
+    evidence: EvidenceAnswer
+    confidence: float
+    observed_at: str | None
+    status: str = Field(description="current, superseded, pending, confirmed, rejected")
+    rule: str
+    version: str
+
+
+class HoldingAnswer(Answer):
+    """A product that the customer holds with us, from the core system."""
+
+    account_ref: str
+    product: str
+    kind: str
+    amount: int | None = Field(description="Yuan")
+    opened_on: str | None
+    matures_on: str | None
+    rate: float | None
+    status: str = Field(description="open, closed, renewed")
+    manager: str
+
+
+class FollowUser(Answer):
+    """An employee who is friends with the customer."""
+
+    userid: str
+    remark: str
+    state: str
+    since: str | None
+
+
+class GroupOfCustomer(Answer):
+    """A group that the customer is in."""
+
+    chat_id: str
+    name: str
+    joined_at: str | None
+
+
+class ConsentAnswer(Answer):
+    """What the customer agreed to, as it stands now."""
+
+    service: bool = Field(description="Rests on being a contact or holding a product")
+    marketing: bool
+    profiling: bool
+    profiling_sensitive: bool
+    archive_analysis: bool = Field(description="Agreed to archiving in some conversation")
+    refused: bool
+    refused_at: str | None
+
+
+class ActivityAnswer(Answer):
+    """How much the customer says where we may read."""
+
+    score: int = Field(description="30 days: a point a message, two a day with messages; ≤ 100")
+    messages_7: int
+    days_7: int
+    messages_30: int
+    days_30: int
+    last_spoke_at: str | None
+
+
+class CustomerAnswer(Answer):
+    """A customer, what is known about them and by what right."""
+
+    external_userid: str
+    name: str
+    layer: str = Field(description="potential, effective, middle, high, private, unknown")
+    contact_class: str = Field(description="A, B, C, D")
+    states: list[str] = Field(description="Of new, lurking, active")
+    segments: list[str]
+    tags: list[str]
+    facts: list[FactAnswer]
+    holdings: list[HoldingAnswer]
+    follow_users: list[FollowUser]
+    groups: list[GroupOfCustomer]
+    consent: ConsentAnswer
+    activity: ActivityAnswer
+
+
+class GroupHealth(Answer):
+    """Seven days of a group; only members who agreed to archiving are counted as speaking."""
+
+    joined: int
+    left: int
+    spoke: int
+    messages: int
+
+
+class MemberAnswer(Answer):
+    """Who is in a group."""
+
+    id: str = Field(description="external_userid, or userid of an employee")
+    name: str
+    joined_at: str | None
+
+
+class GroupAnswer(Answer):
+    """A customer group; ``members`` is null in lists."""
+
+    chat_id: str
+    name: str
+    owner: str
+    branch: str
+    member_count: int
+    customer_count: int
+    created_at: str | None
+    health: GroupHealth
+    members: list[MemberAnswer] | None
+
+
+class TaskAnswer(Answer):
+    """The call that carries a push."""
+
+    id: int
+    status: str
+    wecom_msgid: str | None
+
+
+class PushAnswer(Answer):
+    """One message for one customer or group: planned, judged, sent or not, and why."""
+
+    id: int
+    key: str
+    campaign: str
+    occasion: str
+    cycle: str
+    step: str
+    external_userid: str | None
+    chat_id: str | None
+    purpose: str
+    channel: str
+    sender: str
+    due_at: str | None
+    status: str
+    reason: str | None
+    rules: list[str]
+    text: str | None = Field(description="Null before a task carries it")
+    task: TaskAnswer | None
+    confirmed_at: str | None
+
+
+class StepAnswer(Answer):
+    """A step in the history of a case."""
+
+    at: str | None
+    actor: str
+    step: str
+    note: str
+
+
+class EscalationAnswer(Answer):
+    """Something that a person must do; ``evidence`` is null where it is sensitive or gone."""
+
+    id: int
+    kind: str
+    topic: str
+    external_userid: str
+    chat_id: str
+    assignee: str
+    opened_at: str | None
+    deadline: str | None
+    status: str
+    outcome: str | None
+    note: str | None
+    evidence: EvidenceAnswer | None
+    history: list[StepAnswer]
+
+
+class AuditAnswer(Answer):
+    """Who did what to whom, when and why; each hash covers the row and the hash before it."""
+
+    id: int
+    at: str | None
+    actor: str
+    act: str
+    object: str
+    why: dict[str, Any]
+    hash: str
+
+
+class ReportAnswer(Answer):
+    """Figures of a span of days (both included)."""
+
+    name: str
+    first: str
+    last: str
+    rows: list[dict[str, Any]]
