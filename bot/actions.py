@@ -18,22 +18,31 @@ from bot.model import ChatId, ExternalUserId, OpenKfId, UserId
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The customer does not want to be contacted any more; acts without a person."""
+    """The customer does not want to be contacted any more; acts without a person.
+
+    ``at`` is when they said it, epoch milliseconds; None is now.
+    """
 
     customer: ExternalUserId
     scope: str
     channel: str
     proof: str
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The customer agrees to a purpose; a consent row with its proof."""
+    """The customer agrees to a purpose; a consent row with its proof.
+
+    ``at`` is when they said it, epoch milliseconds: what is heard late must not outweigh a
+    refusal that came after it.
+    """
 
     customer: ExternalUserId
     purpose: str
     channel: str
     proof: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)

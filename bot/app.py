@@ -17,7 +17,7 @@ from bot.actions import Reconcile as ReconcileAll
 from bot.archive.crypto import ArchiveKeys, RecordDecryptor
 from bot.archive.pull import Decryptor
 from bot.archive.source import ArchiveSource, RelaySource
-from bot.clock import SHANGHAI, Clock, FixedClock, open_clock
+from bot.clock import SHANGHAI, Clock, open_clock
 from bot.dispatch import collect
 from bot.errands import Performer
 from bot.errands.greeting import Greeter
@@ -58,6 +58,7 @@ class Bot:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._open = contextlib.ExitStack()
         check_settings(settings)
         migrations.upgrade(settings.database_file)
 
@@ -160,7 +161,7 @@ class Bot:
     @cached_property
     def outbox(self) -> Outbox:
         """Errands and the threads that do them."""
-        source, decryptor = open_archive(self.settings)
+        source, decryptor = open_archive(self.settings, self._open)
         performer = Performer(
             syncer=Syncer(
                 self.database,
@@ -223,6 +224,7 @@ class Bot:
         self.ringer.stop()
         self.worker.stop()
         self.outbox.stop()
+        self._open.close()
         self.wecom.close()
         self.database.close()
 
@@ -345,13 +347,12 @@ def plan_dry(bot: Bot, on: date) -> list[dict[str, Any]]:
     moment = max(bot.clock.now(), datetime.combine(on, time(9, 0), SHANGHAI))
     if bot.clock.now().astimezone(SHANGHAI).date() > on:
         moment = datetime.combine(on, time(9, 0), SHANGHAI)
-    sender = MassSender(bot.database, bot.vault, FixedClock(moment), bot.rules, bot.wecom)
     found: list[dict[str, Any]] = []
 
     def dry(db: Db) -> None:
         pushes.plan(db, plan_steps(bot.rules, on), int(moment.timestamp() * 1000))
         due = pushes.planned_on(db, on.isoformat())
-        found.extend(_plan_entry(judged, on) for judged in sender.judge(db, due, moment))
+        found.extend(_plan_entry(judged, on) for judged in bot.mass.judge(db, due, moment))
         raise _Undo
 
     with contextlib.suppress(_Undo):
@@ -403,10 +404,13 @@ def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
     return found
 
 
-def open_archive(settings: Settings) -> tuple[ArchiveSource | None, Decryptor | None]:
+def open_archive(
+    settings: Settings, closing: contextlib.ExitStack
+) -> tuple[ArchiveSource | None, Decryptor | None]:
     """Where archive records come from and what opens them; None where nothing is set up.
 
-    The official SDK decrypts where it is installed, our own decryption elsewhere.
+    The official SDK decrypts where it is installed, our own decryption elsewhere. ``closing``
+    ends the SDK's process and the relay's connections.
     """
     if settings.wecom_archive_keys_dir is None:
         return None, None
@@ -420,13 +424,16 @@ def open_archive(settings: Settings) -> tuple[ArchiveSource | None, Decryptor | 
     keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
     relay = settings.wecom_archive_relay_url
     token = settings.wecom_archive_relay_token.get_secret_value()
+    http = urllib3.PoolManager(maxsize=2)
+    closing.callback(http.clear)
     if not sdk_installed():
         if not relay:
             raise Invalid(
                 "本机没有会话存档 SDK:请运行 pip install 'qunguan[archive]',"
                 "或设置 WECOM_ARCHIVE_RELAY_URL 通过中继拉取"
             )
-        return RelaySource(relay, token, urllib3.PoolManager(maxsize=2)), RecordDecryptor(keys)
+        return RelaySource(relay, token, http), RecordDecryptor(keys)
     sdk = ArchiveSdk(settings.wecom_corp_id, settings.wecom_archive_secret.get_secret_value())
-    source = RelaySource(relay, token, urllib3.PoolManager(maxsize=2)) if relay else SdkSource(sdk)
+    closing.callback(sdk.close)
+    source = RelaySource(relay, token, http) if relay else SdkSource(sdk)
     return source, RecordDecryptor(keys, SdkDecryptor(sdk))

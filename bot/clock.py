@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -89,8 +90,10 @@ class MovableClock:
             return
         if spec and spec != self._seen:
             self._seen = spec
-            # Counted from the file's own time, so that every process shows the same moment.
-            self._set(spec, age=max(0.0, time.time() - written))
+            # Counted from the file's own time, so that every process shows the same moment;
+            # what cannot be read there must not stop the threads that only ask for the time.
+            with contextlib.suppress(Invalid):
+                self._set(spec, age=max(0.0, time.time() - written))
 
 
 def parse_clock(spec: str) -> tuple[datetime, float]:

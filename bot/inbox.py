@@ -14,7 +14,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from bot.clock import Clock
-from bot.store.db import Database, Db
+from bot.errors import Invalid
+from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 
 MAX_ATTEMPTS = 5
@@ -80,16 +81,17 @@ class Inbox:
     def claim(self, limit: int = 100) -> list[Item]:
         """The oldest waiting items; settle or fail them before the next claim."""
         rows = self._database.read().rows(_CLAIM, now=_milliseconds(self._clock), limit=limit)
-        return [
-            Item(
-                row["id"],
-                row["source"],
-                self._vault.open(row["body_sealed"]),
-                row["received_at"],
-                row["attempts"],
-            )
-            for row in rows
-        ]
+        return [item for row in rows if (item := self._open(row)) is not None]
+
+    def _open(self, row: Row) -> Item | None:
+        """A row as an item; one that no key opens counts an attempt and holds nobody up."""
+        try:
+            body = self._vault.open(row["body_sealed"])
+        except Invalid as broken:
+            reason, now = str(broken), _milliseconds(self._clock)
+            self._database.write(lambda db: fail(db, row["id"], reason, now))
+            return None
+        return Item(row["id"], row["source"], body, row["received_at"], row["attempts"])
 
     def wait(self, seconds: float) -> bool:
         """Sleep until something arrives or the time is over; True when something arrived."""

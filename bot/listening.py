@@ -66,6 +66,8 @@ class Listener:
         self, db: Db, message: ArchivedMessage, conversation: str, now: int
     ) -> Iterator[object]:
         customer = ExternalUserId(message.sender)
+        if people.is_erased(db, customer):
+            return
         allowed = self._allowed(db, message, conversation)
         state = {True: "read", False: "refused", None: "sealed"}[allowed]
         if not talk.keep_message(db, self.vault, message, conversation, state):
@@ -121,8 +123,8 @@ class Listener:
     ) -> Iterator[object]:
         """Keep an answer and deal with the text that waited for it.
 
-        Text as old as the agreement or younger is read now; older text and everything after
-        a refusal is destroyed.
+        Text as old as the agreement or younger is read now; older text is destroyed. A refusal
+        destroys what waits, and withdraws what was read here with all that it told us.
         """
         people.know_person(db, customer, now)
         if not talk.keep_agreement(db, conversation, customer, agreed=agreed, at=at):
@@ -136,6 +138,9 @@ class Listener:
             message = talk.restore(row, self.vault)
             talk.count_activity(db, customer, message.sent_at)
             yield from self._learn(db, message, conversation, now)
+        if not agreed:
+            for msgid in talk.read_messages(db, conversation, customer):
+                yield from self._unlearn(db, msgid, "refused", now)
 
     def _learn(
         self, db: Db, message: ArchivedMessage, conversation: str, now: int
@@ -212,13 +217,27 @@ class Listener:
 
     def take_back(self, db: Db, msgid: str, now: int) -> Iterator[object]:
         """A message was recalled: its text and what was learnt from it go."""
-        talk.set_state(db, msgid, "recalled")
+        talk.expect_nothing(db, msgid, now)
+        yield from self._unlearn(db, msgid, "recalled", now)
+
+    def _unlearn(self, db: Db, msgid: str, state: str, now: int) -> Iterator[SegmentsChanged]:
+        talk.set_state(db, msgid, state)
         touched = ledger.recall(db, msgid)
         for customer in touched:
             journal.note(db, "recalled", now, customer=customer)
+            self._birthday_again(db, customer, now)
         if touched:
             at = self.rules.moment(now)
             yield from self.refresh_segments(db, touched, at, now)
+
+    def _birthday_again(self, db: Db, customer: ExternalUserId, now: int) -> None:
+        """A birthday that only talk told is what the talk that is left says."""
+        who = people.customer(db, customer)
+        if who is None or who["birthday_from"] != "talk":
+            return
+        people.forget_birthday(db, customer)
+        for value in ledger.birthdays(db, customer):
+            self.rules.keep_birthday(db, customer, value, "talk", now)
 
     def refresh_segments(
         self, db: Db, customers: list[ExternalUserId] | None, at: Any, now: int

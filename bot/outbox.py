@@ -8,6 +8,7 @@ message ids, duplicate check, idempotent writes); a mass send is reconciled inst
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Callable
@@ -36,24 +37,35 @@ INSERT OR IGNORE INTO outbox
   (key, kind, payload, lane, priority, not_before, useful_until, created_at)
 VALUES (:key, :kind, :payload, :lane, :priority, :not_before, :useful_until, :now)
 """
+# What waits behind a busy lane must not hide what could be done now.
 _READY = """
 SELECT id, kind, payload, lane, attempts, useful_until FROM outbox
 WHERE state = 'ready' AND not_before <= :now AND priority <= :priority
+  AND (lane = '' OR lane NOT IN (SELECT value FROM json_each(:busy)))
 ORDER BY priority, id LIMIT 64
 """
-_BEGIN = "UPDATE outbox SET state = 'calling', attempts = attempts + 1 WHERE id = :id"
+_BEGIN = """
+UPDATE outbox SET state = 'calling', attempts = attempts + 1 WHERE id = :id AND state = 'ready'
+"""
 _END = "UPDATE outbox SET state = :state, reason = :reason, done_at = :now WHERE id = :id"
 _LATER = "UPDATE outbox SET state = 'ready', reason = :reason, not_before = :later WHERE id = :id"
-# What was in flight when the process died.
-_RESUME = "UPDATE outbox SET state = 'ready' WHERE state = 'calling' AND kind <> :mass"
-_DOUBT = "UPDATE outbox SET state = 'uncertain' WHERE state = 'calling' AND kind = :mass"
+# What was in flight when the process died or its outcome could not be written.
+_RESUME = """
+UPDATE outbox SET state = 'ready' WHERE state = 'calling' AND kind <> :mass
+  AND id NOT IN (SELECT value FROM json_each(:busy))
+"""
+_DOUBT = """
+UPDATE outbox SET state = 'uncertain' WHERE state = 'calling' AND kind = :mass
+  AND id NOT IN (SELECT value FROM json_each(:busy))
+"""
 _FORGET = "DELETE FROM outbox WHERE state = 'done' AND done_at < :before"
 
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
     id: int
-    errand: Errand
+    kind: str
+    payload: str
     lane: str
     attempts: int
     useful_until: int
@@ -100,6 +112,7 @@ class Outbox:
         self._busy_lanes: set[str] = set()
         self._in_flight: set[int] = set()
         self._stopping = False
+        self._interrupted = False
         self._threads = [
             threading.Thread(target=self._run, args=(1 if n == 0 else 9,), name=f"outbox-{n}")
             for n in range(threads)
@@ -112,11 +125,13 @@ class Outbox:
             thread.start()
 
     def resume(self) -> None:
-        """Sort what was in flight into what may be repeated and what must be asked for."""
+        """Sort what was interrupted into what may be repeated and what must be asked for."""
 
         def sort_out(db: Db) -> None:
-            db.run(_RESUME, mass=CreateMassSend.__name__)
-            db.run(_DOUBT, mass=CreateMassSend.__name__)
+            # Read by the writer: whoever begins an errand has named it here before.
+            busy = json.dumps(list(self._in_flight))
+            db.run(_RESUME, mass=CreateMassSend.__name__, busy=busy)
+            db.run(_DOUBT, mass=CreateMassSend.__name__, busy=busy)
 
         self._database.write(sort_out)
 
@@ -143,28 +158,46 @@ class Outbox:
 
     def _run(self, priority: int) -> None:
         while not self._stopping:
-            claim = self._claim(priority)
-            if claim is None:
+            try:
+                worked = self.work_once(priority)
+            except Exception as trouble:  # noqa: BLE001  # the threads outlive a full disk
+                log.warning("outbox waits", reason=_short(trouble))
+                self._interrupted = True
+                worked = False
+            if not worked:
                 with self._wake:
                     if not self._stopping:
                         self._wake.wait(0.2)
-                continue
-            try:
-                self._do(claim)
-            finally:
-                self._release(claim)
+
+    def work_once(self, priority: int = 9) -> bool:
+        """Do one errand of at most this priority number; False when none is free.
+
+        Raises:
+            Retry: The store cannot be written; ``resume`` sorts out what was interrupted.
+        """
+        if self._interrupted:
+            self.resume()
+            self._interrupted = False
+        claim = self._claim(priority)
+        if claim is None:
+            return False
+        try:
+            self._do(claim)
+        finally:
+            self._release(claim)
+        return True
 
     def _claim(self, priority: int) -> _Claim | None:
         with self._wake:
-            rows = self._database.read().rows(_READY, now=self._now(), priority=priority)
+            busy = json.dumps(sorted(self._busy_lanes))
+            rows = self._database.read().rows(_READY, now=self._now(), priority=priority, busy=busy)
             row = next((each for each in rows if self._free(each)), None)
             if row is None:
                 return None
             self._in_flight.add(row["id"])
             if row["lane"]:
                 self._busy_lanes.add(row["lane"])
-        errand = unpack(row["kind"], row["payload"])
-        return _Claim(row["id"], errand, row["lane"], row["attempts"], row["useful_until"])
+        return _Claim(*(row[name] for name in _Claim.__slots__))
 
     def _free(self, row: Row) -> bool:
         return row["id"] not in self._in_flight and row["lane"] not in self._busy_lanes
@@ -177,8 +210,9 @@ class Outbox:
 
     def _do(self, claim: _Claim) -> None:
         try:
-            self._database.write(lambda db: db.run(_BEGIN, id=claim.id))
-            effect = self._perform(claim.errand)
+            if not self._database.write(lambda db: db.run(_BEGIN, id=claim.id)):
+                return  # erased or given up since it was read
+            effect = self._perform(unpack(claim.kind, claim.payload))
             self._database.write(lambda db: self._finish(db, claim.id, effect))
         except Retry as wait:
             self._later(claim, wait, wait.after)
@@ -187,7 +221,7 @@ class Outbox:
         except (Refused, Invalid) as no:
             self._end(claim, "failed", str(no))
         except Exception as error:  # the one broad net: an errand must not end its thread
-            log.exception("errand broke", kind=type(claim.errand).__name__, errand=claim.id)
+            log.exception("errand broke", kind=claim.kind, errand=claim.id)
             if claim.attempts + 1 >= MOST_BREAKS:
                 self._end(claim, "failed", _short(error))
             else:
@@ -209,13 +243,13 @@ class Outbox:
         )
 
     def _doubt(self, claim: _Claim, why: Uncertain) -> None:
-        if type(claim.errand).__name__ in _NO_REPEAT:
+        if claim.kind in _NO_REPEAT:
             self._end(claim, "uncertain", _short(why))
         else:
             self._later(claim, why, 1.0)
 
     def _end(self, claim: _Claim, state: str, reason: str) -> None:
-        log.warning("errand ended", kind=type(claim.errand).__name__, errand=claim.id, state=state)
+        log.warning("errand ended", kind=claim.kind, errand=claim.id, state=state)
         self._database.write(
             lambda db: db.run(_END, id=claim.id, state=state, reason=reason, now=self._now())
         )

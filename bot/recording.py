@@ -56,7 +56,7 @@ def _friend_added(db: Db, event: AddExternalContact, now: int) -> Iterator[Frien
     customer, userid = event.external_userid, event.userid
     known = {row["userid"] for row in people.follows_of(db, customer)}
     people.know_person(db, customer, now)
-    if event.half or userid in known:
+    if event.half or userid in known or people.is_erased(db, customer):
         # Half a friend is none yet: WeCom answers 84061 until the member adds them back.
         return
     at = int(event.created_at.timestamp())

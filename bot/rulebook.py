@@ -24,6 +24,7 @@ from handlers.rules import (
     load_segments,
     load_tag_names,
 )
+from handlers.states import ActiveLine, StandingRules, load_states
 from scheduler.calendar import BranchCalendar, build_calendar, load_holidays
 from scheduler.campaigns import Campaign, load_campaigns
 from scheduler.lunar import next_birthday
@@ -45,6 +46,7 @@ class Rulebook:
     thresholds: Thresholds
     calendar: BranchCalendar
     segments: list[SegmentRule]
+    standing: StandingRules
     tags: list[TagName]
     escalation: EscalationRules
     campaigns: Mapping[str, Campaign]
@@ -176,6 +178,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         thresholds=thresholds,
         calendar=build_calendar(thresholds, load_holidays(config / "holidays.yaml")),
         segments=segments,
+        standing=load_states(config / "rules" / "states.yaml", _active_line(thresholds)),
         tags=load_tag_names(config / "rules" / "tags.yaml", segments),
         escalation=load_escalation(config / "rules" / "escalation.yaml"),
         campaigns={each.name: each for each in load_campaigns(templates / "campaigns")},
@@ -185,6 +188,11 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         labels=_load_labels(templates / "labels.yaml"),
         renderer=Renderer(),
     )
+
+
+def _active_line(thresholds: Thresholds) -> ActiveLine:
+    line = thresholds.activity
+    return ActiveLine(line.messages, line.days, line.window_days)
 
 
 def _load_labels(path: Path) -> Mapping[str, Mapping[str, str]]:

@@ -55,7 +55,7 @@ class Vault:
             raise Invalid("密文格式无法识别:数据可能来自更新的版本")
         try:
             return self._cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], _SCHEME)
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the second for what is too short to be one
             raise Invalid("解密失败:QUNGUAN_SECRET_KEY 与写入数据时不一致") from None
 
     def seal_text(self, text: str | None) -> bytes | None:
@@ -81,7 +81,7 @@ class Vault:
 
     def signed(self, text: str, signature: str) -> bool:
         """Check a signature in constant time."""
-        return hmac.compare_digest(self.sign(text), signature)
+        return hmac.compare_digest(self.sign(text).encode(), signature.encode())
 
     @staticmethod
     def _keyed(key: bytes, text: str) -> str:

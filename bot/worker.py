@@ -118,6 +118,9 @@ class Worker:
             except Retry as trouble:
                 log.warning("worker waits", reason=str(trouble))
                 worked = 0
+            except Exception:  # whatever it is, the thread must outlive it
+                log.exception("worker waits")
+                worked = 0
             if not worked:
                 self._inbox.wait(0.5)
 
@@ -171,8 +174,17 @@ class Worker:
             event = waiting.popleft()
             if isinstance(event, Event) and not self._handlers.hears(event):
                 self._count_unheard(event)
+            waiting.extend(self._follow_case(db, event, now))
             for action in self._handlers.actions(event, known):
                 waiting.extend(self.act(db, action, now))
+
+    def _follow_case(self, db: Db, event: object, now: int) -> Iterator[object]:
+        """Some segments rest on open cases, so opening and closing one moves its customer."""
+        if isinstance(event, CaseOpened | CaseClosed):
+            case = cases.case(db, event.case_id)
+            if case is not None:
+                who = [ExternalUserId(case["external_userid"])]
+                yield from self._listener.refresh_segments(db, who, event.at, now)
 
     def _open(self, db: Db, item: Item, now: int) -> Iterator[object]:
         """The item's own event first, then what was noticed while keeping it."""
@@ -219,7 +231,7 @@ class Worker:
                     granted=True,
                     channel=change.channel,
                     proof=change.proof,
-                    at=now,
+                    at=min(change.at, now),
                 )
                 journal.note(db, "consent_given", now, customer=change.customer)
             case OpenCase():
@@ -280,7 +292,12 @@ class Worker:
 def refuse(db: Db, change: Refuse, now: int, at: datetime) -> Iterator[RefusalKept]:
     """Keep a refusal; what is planned stops here, what is handed over is called back."""
     consents.record_refusal(
-        db, change.customer, change.scope, channel=change.channel, proof=change.proof, at=now
+        db,
+        change.customer,
+        change.scope,
+        channel=change.channel,
+        proof=change.proof,
+        at=now if change.at is None else min(change.at, now),
     )
     journal.note(db, "refused", now, customer=change.customer, scope=change.scope)
     journal.audit(db, change.channel, "refuse", change.customer, now, scope=change.scope)

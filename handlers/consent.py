@@ -17,7 +17,8 @@ def keep_refusal(event: FactLearned, known: Known) -> Iterator[Action]:
     """Bank-wide and at once; one confirmation: by itself in customer service, else a draft."""
     scope = str(event.fact.value.get("scope", "marketing"))
     channel = "kf" if event.open_kfid else "talk"
-    yield Refuse(event.customer, scope, channel, event.msgid)
+    at = int(event.at.timestamp() * 1000)
+    yield Refuse(event.customer, scope, channel, event.msgid, at)
     if event.open_kfid and known.kf_is_ours(event.open_kfid, event.customer):
         yield AnswerKf(event.open_kfid, event.customer, "kf_opt_out", event.msgid)
         return
@@ -30,7 +31,8 @@ def keep_refusal(event: FactLearned, known: Known) -> Iterator[Action]:
 def keep_consent(event: FactLearned, _known: Known) -> Iterator[Grant]:
     """The customer's own words are the proof."""
     channel = "kf" if event.open_kfid else "talk"
-    yield Grant(event.customer, "marketing", channel, event.msgid)
+    at = int(event.at.timestamp() * 1000)
+    yield Grant(event.customer, "marketing", channel, event.msgid, at)
 
 
 @on(MsgAuditApproved)
@@ -43,4 +45,5 @@ def keep_agreement(event: MsgAuditApproved, _known: Known) -> Iterator[KeepAgree
 @on(KfRejectSwitch, when=lambda event: event.rejects)
 def keep_switch(event: KfRejectSwitch, _known: Known) -> Iterator[Refuse]:
     """Who turns the messages of customer service off has refused, without a word."""
-    yield Refuse(event.external_userid, "marketing", "kf", event.msgid)
+    at = int(event.created_at.timestamp() * 1000)
+    yield Refuse(event.external_userid, "marketing", "kf", event.msgid, at)

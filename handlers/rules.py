@@ -1,12 +1,13 @@
 """The small language of ``config/rules``: conditions on a customer, as SQL predicates. Pure.
 
 A segment is one predicate over ``customer c``; the store runs it for the customers that a
-message touched or for all of them, so that both always agree.
+message touched or for all of them, so that both always agree. What the calendar changes by
+itself says when: every condition brings the next days on which it may turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,20 @@ _AGE = """(c.birthday_year IS NOT NULL AND
   CAST(substr(:today, 1, 4) AS INTEGER) - c.birthday_year
   - (substr(:today, 6) < printf('%02d-%02d', c.birthday_month, c.birthday_day)) >= {years})"""
 
+# The next day on which a condition may turn by itself, as text; a day that is past means never.
+# No day but a later birthday: 29 February is text like any other and is reached on 1 March.
+_COMES_OF_AGE = """printf('%04d-%02d-%02d', c.birthday_year + {years}, c.birthday_month,
+  c.birthday_day)"""
+_FACT_EXPIRES = """(SELECT date(min(f.expires_on), '+1 day') FROM fact f
+  WHERE f.external_userid = c.external_userid AND f.status IN ('current', 'confirmed')
+  AND f.expires_on >= :today)"""
+_COMES_DUE = """(SELECT date(min(f.date_to), {back}) FROM fact f
+  WHERE f.external_userid = c.external_userid AND f.type = {type}
+  AND f.status IN ('current', 'confirmed') AND f.date_to > date(:today, {ahead}))"""
+_IS_PAST = """(SELECT date(min(f.date_to), '+1 day') FROM fact f
+  WHERE f.external_userid = c.external_userid AND f.type = {type}
+  AND f.status IN ('current', 'confirmed') AND f.date_to >= :today)"""
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentRule:
@@ -34,6 +49,10 @@ class SegmentRule:
 
     ``people_only`` segments rest on sensitive facts: they are shown to people, never carried
     as a tag and never used to select recipients.
+
+    Attributes:
+        turns: Expressions over ``customer c``: the days on which the predicate may change
+            although nothing happened.
     """
 
     name: str
@@ -43,6 +62,12 @@ class SegmentRule:
     people_only: bool
     where: str
     values: Mapping[str, Any] = field(default_factory=dict)
+    turns: tuple[str, ...] = ()
+
+
+def selecting(rules: Iterable[SegmentRule]) -> frozenset[str]:
+    """The segments that may choose whom a machine writes to: none that is for people only."""
+    return frozenset(rule.name for rule in rules if not rule.people_only)
 
 
 class _Values:
@@ -51,6 +76,7 @@ class _Values:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self.kept: dict[str, Any] = {}
+        self.turns: dict[str, None] = {}
 
     def name(self, value: Any) -> str:
         key = f"{self._prefix}_{len(self.kept)}"
@@ -59,6 +85,10 @@ class _Values:
 
     def names(self, values: list[Any]) -> str:
         return ", ".join(self.name(value) for value in values)
+
+    def turn(self, *days: str) -> None:
+        """Note days on which the predicate may change by itself, each once."""
+        self.turns.update(dict.fromkeys(days))
 
 
 def load_segments(path: Path) -> list[SegmentRule]:
@@ -86,6 +116,10 @@ def _rule(name: str, section: Section) -> SegmentRule:
             parts.append("(" + word.join(conditions) + ")")
     if not parts:
         raise section.wrong("请用 any 或 all 写出至少一个条件")
+    if "none" in section:
+        conditions = _conditions(section.section("none"), values, sensitive=people_only)
+        parts.append("NOT (" + " OR ".join(conditions) + ")")
+    read_examples(name, section)
     rule = SegmentRule(
         name=name,
         label=section.value("label").text(30),
@@ -94,18 +128,63 @@ def _rule(name: str, section: Section) -> SegmentRule:
         people_only=people_only,
         where=" AND ".join(parts),
         values=values.kept,
+        turns=tuple(values.turns),
     )
     section.close()
     return rule
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A customer in a few words, and whether a rule is meant to hold for them.
+
+    Attributes:
+        traits: As written, by name; what they mean is told at the top of the rule file.
+    """
+
+    rule: str
+    title: str
+    belongs: bool
+    traits: Mapping[str, str]
+
+
+def read_examples(rule: str, section: Section) -> list[Example]:
+    """The examples and counter-examples that stand under a rule."""
+    found = []
+    for family, belongs in (("examples", True), ("counter_examples", False)):
+        if family in section:
+            cases = section.section(family)
+            for title in cases.keys():  # noqa: SIM118  # not a dict
+                case = cases.section(title)
+                traits = {key: case.value(key).text() for key in case.keys()}  # noqa: SIM118  # as above
+                found.append(Example(rule, title, belongs, traits))
+    return found
+
+
+def load_examples(path: Path, under: str = "") -> list[Example]:
+    """All examples of a rule file, for trying the rules on them.
+
+    Args:
+        path: The file.
+        under: The name of the section that holds the rules; "" where they stand on top.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    top = load_section(path)
+    rules = top.section(under) if under else top
+    return [
+        each
+        for name in rules.keys()  # noqa: SIM118  # not a dict
+        for each in read_examples(name, rules.section(name))
+    ]
 
 
 def _conditions(section: Section, values: _Values, *, sensitive: bool) -> list[str]:
     known: dict[str, Callable[[], str]] = {
         "near_line": lambda: _yes(section, "near_line", _NEAR_LINE),
         "layer": lambda: f"c.layer IN ({values.names(_words(section, 'layer'))})",
-        "age_at_least": lambda: _AGE.format(
-            years=values.name(section.value("age_at_least").whole(1, 120))
-        ),
+        "age_at_least": lambda: _age(section.value("age_at_least").whole(1, 120), values),
         "gender": lambda: (
             f"c.gender = {values.name(section.value('gender').choice(('male', 'female')))}"
         ),
@@ -124,6 +203,12 @@ def _conditions(section: Section, values: _Values, *, sensitive: bool) -> list[s
         raise section.wrong(f"没有可用的条件,请从这些里选:{'、'.join(known)}")
     section.close()
     return found
+
+
+def _age(years: int, values: _Values) -> str:
+    named = values.name(years)
+    values.turn(_COMES_OF_AGE.format(years=named))
+    return _AGE.format(years=named)
 
 
 def _words(section: Section, key: str) -> list[str]:
@@ -163,6 +248,7 @@ def _facts(section: Section, values: _Values, *, sensitive: bool) -> str:
         wanted.close()
         fact = _fact_type(section, kind, values)
         found.append(_FACT.format(type=fact, ordinary=_ordinary(sensitive=sensitive), more=more))
+    values.turn(_FACT_EXPIRES)
     section.close()
     return "(" + " OR ".join(found) + ")"
 
@@ -170,10 +256,13 @@ def _facts(section: Section, values: _Values, *, sensitive: bool) -> str:
 def _due(section: Section, values: _Values, *, sensitive: bool) -> str:
     found = []
     for kind in section.keys():  # noqa: SIM118  # not a dict
-        days = values.name(f"+{section.value(kind).whole(1, 730)} days")
-        more = f" AND f.date_to BETWEEN :today AND date(:today, {days})"
+        count = section.value(kind).whole(1, 730)
+        ahead, back = values.name(f"+{count} days"), values.name(f"-{count} days")
+        more = f" AND f.date_to BETWEEN :today AND date(:today, {ahead})"
         fact = _fact_type(section, kind, values)
         found.append(_FACT.format(type=fact, ordinary=_ordinary(sensitive=sensitive), more=more))
+        values.turn(_COMES_DUE.format(type=fact, ahead=ahead, back=back))
+        values.turn(_IS_PAST.format(type=fact), _FACT_EXPIRES)
     section.close()
     return "(" + " OR ".join(found) + ")"
 

@@ -1,14 +1,43 @@
-"""Shared by all tests: hypothesis keeps no example database beside the sources."""
+"""The made-up branch of ``madeup.py`` for tests of the site; imported only where it is used."""
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, settings
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-settings.register_profile(
-    "qunguan",
-    database=None,
-    deadline=None,  # the machines that run the tests differ; no test asserts speed
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-settings.load_profile("qunguan")
+import pytest
+
+if TYPE_CHECKING:
+    from madeup import MadeUp
+
+
+@pytest.fixture(scope="session")
+def filled_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a filled store that nobody has open; copied for each test."""
+    from madeup import build_branch  # noqa: PLC0415  # unit tests need not wait for FastAPI
+
+    folder = tmp_path_factory.mktemp("branch")
+    build_branch(folder).database.close()
+    return folder
+
+
+@pytest.fixture
+def madeup(filled_store: Path, tmp_path: Path) -> Iterator[MadeUp]:
+    """The made-up branch, this test's own."""
+    from madeup import open_branch  # noqa: PLC0415  # as above
+
+    shutil.copytree(filled_store, tmp_path / "store")
+    found = open_branch(tmp_path / "store")
+    yield found
+    found.database.close()
+
+
+@pytest.fixture
+def address(madeup: MadeUp) -> Iterator[str]:
+    """Where the branch's site is served."""
+    from madeup import served  # noqa: PLC0415  # as above
+
+    with served(madeup) as found:
+        yield found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -38,6 +38,8 @@ _RECIPIENTS = 10_000
 _FRESH = timedelta(hours=26)
 _LOOKS = 3
 _LOOK_APART = timedelta(seconds=150)
+_LONGEST_LOOK = timedelta(days=30)
+"""WeCom lists at most a month at once."""
 _SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
 _NOBODY = 41048
 
@@ -158,9 +160,10 @@ class MassSender:
         going: dict[tuple[str, str, str], list[Judged]] = {}
         for each in judged:
             self._write(db, each, now)
-            if each.decision.answer is Answer.SEND and self._has_room(db, each, at):
-                key = (each.push["sender"], each.push["campaign"], each.text)
-                going.setdefault(key, []).append(each)
+            if each.decision.answer is Answer.SEND:
+                fitting = self._fit(db, each, going, at)
+                key = (each.push["sender"], each.push["campaign"], fitting.text)
+                going.setdefault(key, []).append(fitting)
         for group in going.values():
             for part in _parts(group, _RECIPIENTS):
                 self._make_task(db, part, now)
@@ -200,18 +203,27 @@ class MassSender:
             rules=list(rules),
         )
 
-    def _has_room(self, db: Db, judged: Judged, at: datetime) -> bool:
-        """A member confirms so many texts by name a day; the rest waits for tomorrow."""
-        if not judged.by_name:
-            return True
+    def _fit(
+        self,
+        db: Db,
+        judged: Judged,
+        going: Mapping[tuple[str, str, str], list[Judged]],
+        at: datetime,
+    ) -> Judged:
+        """A member confirms so many texts by name a day; the rest goes out without names."""
+        push = judged.push
+        sender, campaign = push["sender"], push["campaign"]
+        if not judged.by_name or (sender, campaign, judged.text) in going:
+            return judged
         midnight = at.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
-        sender = judged.push["sender"]
         asked = pushes.personal_today(db, sender, int(midnight.timestamp() * 1000))
+        asked += sum(key[0] == sender and group[0].by_name for key, group in going.items())
         if asked < self.rules.thresholds.personal_texts_a_day:
-            return True
-        tomorrow = int((midnight + timedelta(days=1)).timestamp() * 1000)
-        pushes.hold(db, judged.push["id"], tomorrow, ("personal_limit",), self._now())
-        return False
+            return judged
+        who = people.customer(db, push["external_userid"])
+        assert who is not None
+        text = self._text(db, self.rules.campaigns[campaign], push, who, at, by_name=False)
+        return replace(judged, text=text, by_name=False)
 
     def _make_task(self, db: Db, group: list[Judged], now: int) -> None:
         text = group[0].text
@@ -256,8 +268,10 @@ class MassSender:
                 text=text,
             )
         except Refused as refusal:
-            # Kept apart from a lambda's late binding: the name is gone when the effect runs.
-            return self._refused(task, refusal.errcode)
+            code = refusal.errcode
+            return self._refused(task, "not_friend" if code == _NOBODY else f"errcode {code}")
+        except Invalid:
+            return self._refused(task, "invalid")
         except Retry:
             self.database.write(lambda db: pushes.move_task(db, task["id"], "waiting", self._now()))
             raise
@@ -271,7 +285,10 @@ class MassSender:
     def _begin(self, db: Db, task_id: int) -> tuple[Row, list[ExternalUserId], str] | None:
         now = self._now()
         task = pushes.task(db, task_id)
-        if task is None or task["status"] not in {"waiting", "calling"}:
+        if task is not None and task["status"] == "calling":
+            # The call went out and its outcome was not written: never a second one unasked.
+            raise Uncertain("群发已提交,但结果没有记下,需要先核对")
+        if task is None or task["status"] != "waiting":
             return None
         if pushes.same_in_flight(db, task["sender"], task["text_hash"], task_id):
             raise Retry("同一员工的同一文字还有一次群发没有确认结果", 30.0)
@@ -289,10 +306,9 @@ class MassSender:
             self._write(db, each, now)
         return [each for each in judged if each.decision.answer is Answer.SEND]
 
-    def _refused(self, task: Row, errcode: int) -> Effect:
+    def _refused(self, task: Row, reason: str) -> Effect:
         def effect(db: Db) -> None:
             now = self._now()
-            reason = "not_friend" if errcode == _NOBODY else f"errcode {errcode}"
             pushes.move_task(db, task["id"], "failed", now, reason=reason)
             for push in pushes.pushes_of(db, task["id"]):
                 self._end(db, push, "failed", (), now, reason)
@@ -351,6 +367,10 @@ class MassSender:
 
     def _settle(self, db: Db, task: Row, results: list[SendResult]) -> int:
         now = self._now()
+        current = pushes.task(db, task["id"])
+        if current is None or current["status"] not in {"accepted", "cancelling"}:
+            return 0  # another one settled it while the results were read
+        task = current
         by_customer = {each.external_userid: each for each in results}
         settled = 0
         for push in pushes.pushes_of(db, task["id"]):
@@ -400,15 +420,19 @@ class MassSender:
 
         def effect(db: Db) -> None:
             now = self._now()
-            pushes.move_task(db, task["id"], "cancelling", now, reason=errand.cause)
             current = pushes.task(db, task["id"])
-            assert current is not None
+            if current is None or current["status"] not in {"accepted", "cancelling"}:
+                return
+            pushes.move_task(db, task["id"], "cancelling", now, reason=errand.cause)
             journal.note(db, "task_cancelled", now, userid=task["sender"], ref=task["id"])
-            self._settle(db, current, results)
+            self._settle(db, task, results)
 
         return effect
 
     def _stop_waiting(self, db: Db, task_id: int) -> None:
+        task = pushes.task(db, task_id)
+        if task is not None and task["status"] != "waiting":
+            raise Retry("群发任务刚刚提交,稍后再停止", 2.0)
         pushes.move_task(db, task_id, "cancelled", self._now())
         pushes.plan_again(db, task_id, self._now())
 
@@ -460,7 +484,7 @@ class MassSender:
             rows, cursor = self.wecom.get_groupmsg_list_v2(
                 "single",
                 called - timedelta(minutes=5),
-                self.clock.now() + timedelta(minutes=5),
+                min(self.clock.now(), called + _LONGEST_LOOK) + timedelta(minutes=5),
                 filter_type=0,
                 cursor=cursor,
             )
@@ -489,6 +513,13 @@ class MassSender:
 
     def _clear_up(self, db: Db, task: Row, found: MsgId | None) -> None:
         now = self._now()
+        current = pushes.task(db, task["id"])
+        if (
+            current is None
+            or current["status"] not in {"calling", "uncertain"}
+            or current["absent_polls"] != task["absent_polls"]
+        ):
+            return  # its answer came, or another one looked, while we did
         key = f"mass-send:{task['id']}"
         if found is not None:
             self._accepted(db, task, found, ())
@@ -512,18 +543,27 @@ class MassSender:
     # -- stale
 
     def expire(self) -> int:
-        """Call back tasks that nobody confirmed in time; how many."""
-        now = self._now()
+        """Call back tasks that nobody confirmed in time or before the hours closed; how many."""
+        at, now = self.clock.now(), self._now()
+        closed = [each for each in Purpose if not self.rules.calendar.is_open(each, at)]
 
         def mark(db: Db) -> int:
             stale = db.rows(
-                "SELECT id FROM send_task WHERE status IN ('waiting', 'accepted')"
-                " AND useful_until <= :now",
+                "SELECT id, useful_until FROM send_task WHERE status IN ('waiting', 'accepted')"
+                " AND (useful_until <= :now OR purpose IN (SELECT value FROM json_each(:closed)))",
                 now=now,
+                closed=json.dumps(closed),
             )
-            for row in stale:
-                outbox.add(db, CancelMassSend(row["id"], "stale"), now)
-            return len(stale)
+            return sum(
+                outbox.add(
+                    db,
+                    CancelMassSend(
+                        row["id"], "stale" if row["useful_until"] <= now else "closing_hour"
+                    ),
+                    now,
+                )
+                for row in stale
+            )
 
         return self.database.write(mark)
 

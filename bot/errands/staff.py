@@ -177,8 +177,11 @@ class Desk:
         )
 
     def answer(self, errand: AnswerEmployee) -> Effect | None:
-        """帮助, 今日待办, 查 NAME, 登录."""
-        self._say(errand.userid, self._reply(errand))
+        """帮助, 今日待办, 查 NAME, 登录.
+
+        Whoever asks the same twice is answered twice: the duplicate check would be silence.
+        """
+        self._say(errand.userid, self._reply(errand), duplicate_check_seconds=0)
         return None
 
     def _reply(self, errand: AnswerEmployee) -> str:
@@ -285,9 +288,11 @@ class Desk:
 
     # -- plumbing
 
-    def _say(self, userid: str, text: str) -> None:
+    def _say(self, userid: str, text: str, duplicate_check_seconds: int = 60) -> None:
         self.wecom.message_send(
-            text_message(text), users=[UserId(userid)], duplicate_check_seconds=60
+            text_message(text),
+            users=[UserId(userid)],
+            duplicate_check_seconds=duplicate_check_seconds,
         )
 
     def _now(self) -> int:

@@ -102,6 +102,8 @@ class Syncer:
     ) -> tuple[ExternalUserId, list[object]]:
         now = self._now()
         customer = ExternalUserId(contact["external_userid"])
+        if people.is_erased(db, customer):
+            return customer, []
         before = {row["userid"] for row in people.follows_of(db, customer)}
         people.keep_customer(db, self.vault, contact, follows, now, complete=complete)
         self._take_in(db, customer)

@@ -39,7 +39,7 @@ def open_case(
     """Open a case unless the same one is open or was opened after ``quiet_since``; its id."""
     if db.value(_RECENT, customer=customer, kind=kind, topic=topic, since=quiet_since):
         return None
-    case_id = db.insert(
+    opened = db.run(
         _OPEN,
         key=f"{kind}:{topic}:{customer}:{at}",
         kind=kind,
@@ -52,6 +52,9 @@ def open_case(
         at=at,
         deadline=deadline,
     )
+    if not opened:
+        return None
+    case_id = int(db.value("SELECT last_insert_rowid()"))
     add_step(db, case_id, "bot", "opened", at)
     return case_id
 

@@ -61,6 +61,18 @@ def group(db: Db, who: Viewer, chat_id: str, *, since: int) -> Row | None:
     )
 
 
+def may_see_group(db: Db, who: Viewer, chat_id: str) -> bool:
+    """Whether somebody may see one group."""
+    scope = groups_visible_to(who)
+    return bool(
+        db.value(
+            f"SELECT 1 FROM group_chat g WHERE g.chat_id = :chat AND {scope.where}",
+            chat=chat_id,
+            **scope.values,
+        )
+    )
+
+
 def members(db: Db, who: Viewer, chat_id: str) -> list[Row]:
     """Who is in a group, staff first; ``visible`` tells whether the viewer may know them."""
     scope = visible_to(who)

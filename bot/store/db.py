@@ -146,6 +146,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _commit_together(db: Db, jobs: list[tuple[Callable[[Db], Any], Future[Any]]]) -> None:
     answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+    # What was cancelled while it waited is not done; from here on nobody can cancel.
+    jobs = [(job, future) for job, future in jobs if future.set_running_or_notify_cancel()]
     try:
         db.connection.execute("BEGIN IMMEDIATE")
         for job, future in jobs:
@@ -170,7 +172,8 @@ def _attempt(db: Db, job: Callable[[Db], Any]) -> tuple[Any, BaseException | Non
     try:
         result = job(db)
     except Exception as error:  # it belongs to whoever waits for the future
-        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != _BAD_SQL:
+        code = getattr(error, "sqlite_errorcode", _BAD_SQL)  # the driver's own errors have none
+        if isinstance(error, sqlite3.OperationalError) and code != _BAD_SQL:
             raise  # the disk or the file is in trouble, and so is everybody else
         db.connection.execute("ROLLBACK TO job")
         db.connection.execute("RELEASE job")

@@ -44,10 +44,15 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
     rows += db.run("DELETE FROM escalation WHERE external_userid = :id", id=external_userid)
     rows += db.run("DELETE FROM group_member WHERE member = :id", id=external_userid)
     rows += db.run(
-        "DELETE FROM message WHERE sender = :id OR peer = :id OR instr(conversation, :id) > 0",
+        "DELETE FROM message WHERE sender = :id OR peer = :id"
+        " OR substr(conversation, instr(conversation, '|') + 1) = :id",
         id=external_userid,
     )
-    rows += db.run("DELETE FROM outbox WHERE instr(payload, :id) > 0", id=external_userid)
+    rows += db.run(
+        "DELETE FROM outbox WHERE instr(payload, '\"' || :id || '\"') > 0"
+        " OR instr(payload, '|' || :id || '\"') > 0",
+        id=external_userid,
+    )
     db.run("DELETE FROM customer WHERE external_userid = :id", id=external_userid)
     db.run(
         "INSERT INTO customer (external_userid, erased, refused, created_at)"

@@ -8,6 +8,8 @@ from typing import Any
 
 from bot.store.db import Db, Row
 
+_LENGTH = "audit"
+
 
 def note(
     db: Db,
@@ -65,17 +67,29 @@ def audit(db: Db, actor: str, act: str, subject: str, at: int, **why: Any) -> No
         previous=previous,
         hash=_chain(previous, at, actor, act, subject, reason),
     )
+    # How long the trail is: without it nobody would miss its last rows.
+    db.run(
+        "INSERT INTO cursor (name, value, moved_at) VALUES (:name, '1', :at)"
+        " ON CONFLICT (name) DO UPDATE SET"
+        " value = CAST(CAST(cursor.value AS INTEGER) + 1 AS TEXT), moved_at = :at",
+        name=_LENGTH,
+        at=at,
+    )
 
 
 def first_broken_link(db: Db) -> int | None:
-    """The id of the first audit row that was changed, removed before, or reordered."""
-    previous = ""
+    """The id of the first audit row that was changed, removed before, or reordered.
+
+    When rows are missing at the end it is the id after the last one that is there.
+    """
+    previous, last, rows = "", 0, 0
     for row in db.connection.execute("SELECT * FROM audit ORDER BY id"):
         expected = _chain(previous, row["at"], row["actor"], row["act"], row["object"], row["why"])
         if row["previous"] != previous or row["hash"] != expected:
             return int(row["id"])
-        previous = row["hash"]
-    return None
+        previous, last, rows = row["hash"], row["id"], rows + 1
+    length = db.value("SELECT value FROM cursor WHERE name = :name", name=_LENGTH)
+    return None if rows == int(length or 0) else last + 1
 
 
 def _chain(*parts: Any) -> str:

@@ -156,6 +156,17 @@ def recall(db: Db, msgid: str) -> list[ExternalUserId]:
     return [ExternalUserId(row["external_userid"]) for row in touched]
 
 
+def birthdays(db: Db, customer: str) -> list[dict[str, Any]]:
+    """The birthdays that stand in the ledger with month and day, the newest last."""
+    rows = db.rows(
+        "SELECT value FROM fact WHERE external_userid = :id AND type = 'person.birthday'"
+        " AND status IN ('current', 'confirmed') ORDER BY observed_at, id",
+        id=customer,
+    )
+    values = [json.loads(row["value"]) for row in rows]
+    return [value for value in values if {"month", "day"} <= value.keys()]
+
+
 def correct(
     db: Db, fact_id: int, status: str, by: str, value: dict[str, Any] | None = None
 ) -> Row | None:

@@ -148,6 +148,8 @@ def keep_customer(
     ``complete`` says that ``follows`` are all there are: others are ended.
     """
     customer = ExternalUserId(contact["external_userid"])
+    if is_erased(db, customer):
+        return customer
     seen: list[str] = []
     db.run(
         _KEEP_CUSTOMER,
@@ -171,6 +173,8 @@ def keep_customer(
 
 def keep_follow(db: Db, customer: ExternalUserId, follow: Mapping[str, Any]) -> None:
     """Keep one friendship; tags come as objects or, in batches, as bare ids."""
+    if is_erased(db, customer):
+        return
     tags = [tag["tag_id"] for tag in follow.get("tags", []) if tag.get("tag_id")]
     db.run(
         _KEEP_FOLLOW,
@@ -203,6 +207,21 @@ def know_person(db: Db, customer: str, now: int, name: str = "") -> None:
         id=customer,
         name=name,
         now=now,
+    )
+
+
+def is_erased(db: Db, customer: str) -> bool:
+    """Whether a person asked to be deleted: nothing about them is kept again."""
+    return bool(db.value("SELECT erased FROM customer WHERE external_userid = :id", id=customer))
+
+
+def forget_birthday(db: Db, customer: str) -> None:
+    """Empty the birthday and the day of its greeting."""
+    db.run(
+        "UPDATE customer SET birthday_calendar = NULL, birthday_month = NULL,"
+        " birthday_day = NULL, birthday_year = NULL, birthday_leap = 0, birthday_from = NULL,"
+        " next_birthday_on = NULL, birthday_cycle = NULL WHERE external_userid = :id",
+        id=customer,
     )
 
 
@@ -319,7 +338,7 @@ def _keep_group_member(db: Db, chat_id: str, member: Mapping[str, Any], now: int
         _KEEP_GROUP_MEMBER,
         chat=chat_id,
         member=person,
-        nickname=member.get("group_nickname") or member.get("name", ""),
+        nickname="" if is_erased(db, person) else _called(member),
         scene=member.get("join_scene", 0),
         invitor=(member.get("invitor") or {}).get("userid", ""),
         joined=int(member.get("join_time", 0)) * 1000,
@@ -327,6 +346,10 @@ def _keep_group_member(db: Db, chat_id: str, member: Mapping[str, Any], now: int
     if is_external(person):
         know_person(db, person, now, member.get("name", ""))
         settle_customer(db, person)
+
+
+def _called(member: Mapping[str, Any]) -> str:
+    return str(member.get("group_nickname") or member.get("name", ""))
 
 
 def members_joined(db: Db, chat_id: str, members: Iterable[str], scene: int, now: int) -> None:

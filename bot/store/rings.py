@@ -105,8 +105,12 @@ def finish(
 
 
 def last(db: Db, job: str) -> int | None:
-    """When a job was last due."""
-    found: int | None = db.value("SELECT max(due_at) FROM ring WHERE job = :job", job=job)
+    """When a job was last due: the oldest ring that is not finished, else the newest one."""
+    found: int | None = db.value(
+        "SELECT coalesce(min(CASE WHEN state = 'due' THEN due_at END), max(due_at))"
+        " FROM ring WHERE job = :job",
+        job=job,
+    )
     return found
 
 
@@ -116,9 +120,9 @@ def recent(db: Db, limit: int = 50) -> list[Row]:
 
 
 def forget(db: Db, job: str, before: int) -> int:
-    """Drop done rings of a frequent job, except the newest one."""
+    """Drop old rings of a frequent job, those that broke too, except the newest one."""
     return db.run(
-        "DELETE FROM ring WHERE job = :job AND state = 'done' AND due_at < :before"
+        "DELETE FROM ring WHERE job = :job AND due_at < :before"
         " AND due_at < (SELECT max(due_at) FROM ring WHERE job = :job)",
         job=job,
         before=before,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
 from bot.store.db import Db
 
-_SCOPE = "AND c.external_userid IN (SELECT value FROM json_each(:ids))"
+_SCOPE = "c.external_userid IN (SELECT value FROM json_each(:ids))"
+_BATCH = 1000
+# Every rule is a column of one statement: a customer is read once, not once a rule.
+_BELONGS = f"SELECT c.external_userid, c.erased, {{columns}} FROM customer c WHERE {_SCOPE}"
+_MEMBERS = f"SELECT c.external_userid, c.segment FROM segment_member c WHERE {_SCOPE}"
 
 
 class Rule(Protocol):
@@ -34,6 +38,11 @@ class Rule(Protocol):
     @property
     def values(self) -> Mapping[str, Any]:
         """What the predicate names."""
+        ...
+
+    @property
+    def turns(self) -> Sequence[str]:
+        """Expressions for the days on which the predicate may change by itself."""
         ...
 
 
@@ -66,30 +75,51 @@ def refresh(
 
     Returns who moved; running it twice moves nobody the second time.
     """
-    scope = None if customers is None else json.dumps(sorted(set(customers)))
-    if scope == "[]":
-        return []
     moved: dict[str, tuple[list[str], list[str]]] = {}
-    _refresh_layers(db, lines, scope, moved)
-    for rule in rules:
-        _refresh_segment(db, rule, lines, today, now, scope, moved)
+    for ids in batches(db, customers):
+        _refresh_layers(db, lines, ids, moved)
+        if rules:
+            _refresh_segments(db, rules, lines, ids, today, now, moved)
     return [Moved(who, tuple(entered), tuple(left)) for who, (entered, left) in moved.items()]
 
 
+def batches(db: Db, customers: Iterable[str] | None) -> Iterator[str]:
+    """The ids of some customers or of all, as JSON lists of at most a thousand."""
+    if customers is not None:
+        some = sorted(set(customers))
+        for first in range(0, len(some), _BATCH):
+            yield json.dumps(some[first : first + _BATCH])
+        return
+    after = ""
+    while ids := customers_after(db, after, _BATCH):
+        yield json.dumps(ids)
+        after = ids[-1]
+
+
+def customers_after(db: Db, after: str, limit: int) -> list[str]:
+    """Everybody in the order of their ids, from one id on."""
+    return [
+        row[0]
+        for row in db.rows(
+            "SELECT external_userid FROM customer WHERE external_userid > :after"
+            " ORDER BY external_userid LIMIT :limit",
+            after=after,
+            limit=limit,
+        )
+    ]
+
+
 def _refresh_layers(
-    db: Db,
-    lines: Lines,
-    scope: str | None,
-    moved: dict[str, tuple[list[str], list[str]]],
+    db: Db, lines: Lines, ids: str, moved: dict[str, tuple[list[str], list[str]]]
 ) -> None:
     steps = " ".join(
         f"WHEN c.assets >= {int(line)} THEN '{layer}'" for layer, line in reversed(lines.lines)
     )
     layer = f"CASE WHEN c.assets IS NULL THEN 'unknown' {steps} ELSE 'potential' END"
-    where = f"c.layer <> {layer} {_SCOPE if scope else ''}"
     changed = db.rows(
-        f"SELECT c.external_userid, c.layer, {layer} AS new FROM customer c WHERE {where}",
-        **({"ids": scope} if scope else {}),
+        f"SELECT c.external_userid, c.layer, {layer} AS new FROM customer c"
+        f" WHERE c.layer <> {layer} AND {_SCOPE}",
+        ids=ids,
     )
     db.many(
         "UPDATE customer SET layer = ? WHERE external_userid = ?",
@@ -101,51 +131,42 @@ def _refresh_layers(
         left.append(f"layer:{row['layer']}")
 
 
-def _refresh_segment(
+def _refresh_segments(
     db: Db,
-    rule: Rule,
+    rules: Sequence[Rule],
     lines: Lines,
+    ids: str,
     today: date,
     now: int,
-    scope: str | None,
     moved: dict[str, tuple[list[str], list[str]]],
 ) -> None:
     values: dict[str, Any] = {
-        **rule.values,
         "today": today.isoformat(),
         "lines": json.dumps([line for _, line in lines.lines]),
         "near_percent": lines.near_percent,
     }
-    if scope:
-        values["ids"] = scope
-    limit = _SCOPE if scope else ""
-    belongs = (
-        f"SELECT c.external_userid FROM customer c WHERE c.erased = 0 {limit} AND ({rule.where})"
-    )
-    before = db.rows(
-        "SELECT c.external_userid FROM segment_member c WHERE c.segment = :segment " + limit,
-        segment=rule.name,
-        **({"ids": scope} if scope else {}),
-    )
-    had = {row[0] for row in before}
-    has = {row[0] for row in db.rows(belongs, **values)}
-    _write(db, rule, has - had, had - has, now)
-    for who in sorted(has - had):
-        moved.setdefault(who, ([], []))[0].append(rule.name)
-    for who in sorted(had - has):
-        moved.setdefault(who, ([], []))[1].append(rule.name)
-
-
-def _write(db: Db, rule: Rule, entered: set[str], left: set[str], now: int) -> None:
+    for rule in rules:
+        values |= rule.values
+    columns = ", ".join(f"({rule.where})" for rule in rules)
+    has = {
+        (row[0], rule.name)
+        for row in db.rows(_BELONGS.format(columns=columns), ids=ids, **values)
+        for rule, belongs in zip(rules, row[2:], strict=True)
+        if belongs and not row["erased"]
+    }
+    had = {(row[0], row[1]) for row in db.rows(_MEMBERS, ids=ids)}
+    versions = {rule.name: rule.version for rule in rules}
+    entered, left = sorted(has - had), sorted(had - has)
     db.many(
         "INSERT INTO segment_member (external_userid, segment, version, since_at)"
         " VALUES (?, ?, ?, ?)",
-        [(who, rule.name, rule.version, now) for who in entered],
+        [(who, segment, versions[segment], now) for who, segment in entered],
     )
-    db.many(
-        "DELETE FROM segment_member WHERE external_userid = ? AND segment = ?",
-        [(who, rule.name) for who in left],
-    )
+    db.many("DELETE FROM segment_member WHERE external_userid = ? AND segment = ?", left)
+    for who, segment in entered:
+        moved.setdefault(who, ([], []))[0].append(segment)
+    for who, segment in left:
+        moved.setdefault(who, ([], []))[1].append(segment)
 
 
 def segments_of(db: Db, external_userid: str) -> list[str]:
@@ -171,14 +192,3 @@ def wanted_tags(db: Db, external_userid: str) -> set[str]:
         id=external_userid,
     )
     return slugs | {f"interest:{row[0]}" for row in interests}
-
-
-def people_with_due_recheck(db: Db, today: date) -> list[str]:
-    """Customers whose segments change by the calendar today (age, dates, expiry)."""
-    return [
-        row[0]
-        for row in db.rows(
-            "SELECT external_userid FROM customer WHERE recheck_on <= :today",
-            today=today.isoformat(),
-        )
-    ]

@@ -35,12 +35,15 @@ _COUNT = """
 INSERT INTO activity (external_userid, day_on, messages) VALUES (:id, :day, 1)
 ON CONFLICT (external_userid, day_on) DO UPDATE SET messages = messages + 1
 """
-# The latest answer wins, whatever the order in which answers reach us.
+# The latest answer wins, whatever the order in which answers reach us; of two from the same
+# moment the refusing one does.
 _AGREE = """
 INSERT INTO agreement (conversation, external_userid, status, changed_at)
 VALUES (:conversation, :id, :status, :at)
 ON CONFLICT (conversation, external_userid) DO UPDATE SET status = :status, changed_at = :at
-WHERE excluded.changed_at >= agreement.changed_at
+WHERE excluded.changed_at > agreement.changed_at
+  OR (excluded.changed_at = agreement.changed_at AND excluded.status = 'Disagree'
+    AND agreement.status = 'Agree')
 """
 
 
@@ -89,6 +92,15 @@ def keep_message(
 def set_state(db: Db, msgid: str, state: str) -> None:
     """Move a message on: read, unread, refused or recalled; the last two lose their text."""
     db.run(_MOVE, state=state, id=msgid)
+
+
+def expect_nothing(db: Db, msgid: str, now: int) -> None:
+    """Take note of a recall: a message that comes after it, out of order, is not kept."""
+    db.run(
+        "INSERT OR IGNORE INTO message (msgid, state, sent_at) VALUES (:id, 'recalled', :now)",
+        id=msgid,
+        now=now,
+    )
 
 
 def message(db: Db, msgid: str) -> Row | None:
@@ -202,6 +214,19 @@ def sealed_messages(db: Db, conversation: str, customer: str) -> list[Row]:
         conversation=conversation,
         id=customer,
     )
+
+
+def read_messages(db: Db, conversation: str, customer: str) -> list[str]:
+    """What of a customer was read in a conversation, by ``msgid``."""
+    return [
+        row[0]
+        for row in db.rows(
+            "SELECT msgid FROM message WHERE conversation = :conversation AND sender = :id"
+            " AND state = 'read' ORDER BY sent_at, seq",
+            conversation=conversation,
+            id=customer,
+        )
+    ]
 
 
 def destroy_unanswered(db: Db, now: int) -> int:

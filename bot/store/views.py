@@ -148,7 +148,8 @@ class Wanted:
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """As part of a ``WHERE`` over ``customer c``, with its values."""
-        parts, values = ["c.erased = 0"], {}
+        parts = ["c.erased = 0"]
+        values: dict[str, Any] = {}
         if self.words:
             named = (
                 "instr(c.name, :words) > 0 OR EXISTS (SELECT 1 FROM follow f WHERE"

@@ -36,7 +36,6 @@ from bot.web.auth import services_of
 from bot.web.console.groups import week_ago
 from bot.web.corrections import OUTCOMES, close_case, correct_fact
 from bot.web.profiles import profile_of
-from bot.web.services import Services
 
 T = TypeVar("T")
 CALLER = Viewer("api", Role.ADMIN)

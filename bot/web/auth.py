@@ -20,8 +20,8 @@ from bot.store import people, sight
 from bot.store.db import Db
 from bot.store.sight import Viewer
 from bot.vault import Vault
-from bot.web.services import PUBLIC_WECOM, Services
 from bot.web.pages import Pages
+from bot.web.services import PUBLIC_WECOM, Services
 
 log = structlog.get_logger()
 COOKIE, STATE_COOKIE = "qunguan", "qunguan_state"
@@ -226,7 +226,7 @@ def _login_page(request: Request, back: str, *, trouble: str = "", status: int =
     start = f"/login/wecom/start?back={quote(own_path(back))}"
     if offers and not trouble and _in_wecom(request):
         return RedirectResponse(start, 303)
-    return pages.bare("login.html", status=status, trouble=trouble, wecom=start if offers else "")
+    return pages.bare("login.html", code=status, trouble=trouble, wecom=start if offers else "")
 
 
 def own_path(back: str) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote
 
 import structlog
 
+from bot.elements import Fields
 from bot.errors import Invalid, NotOurs
 from bot.wire import CallbackKeys, content_key, open_envelope, parse_fields, verify_url
 
@@ -52,7 +54,7 @@ class Door:
         self._keys = keys
         self._inbox = inbox
         self._patience = patience
-        self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
+        self._gathering: _Wave | None = None
         self._committing = False
         self.answers: dict[int, int] = {}
         """How often each status was answered."""
@@ -97,60 +99,77 @@ class Door:
         if body is None:
             return 413, b""
         content = open_envelope(keys, *signed, body)
+        moment = b""
         if content.lstrip()[:1] == b"<":
             # What claims to be XML must be harmless XML; anything else genuine is kept, and
             # the worker sets it aside: refusing it would only make WeCom repeat it.
-            parse_fields(content)
-        return await self._keep((content_key(source, content).encode(), source, content))
+            moment = _moment(parse_fields(content))
+        key = moment + content_key(source, content).encode()
+        return await self._keep((key, source, content))
 
     async def _keep(self, item: Item) -> tuple[int, bytes]:
-        if len(self._waiting) >= _WAITING_MOST:
+        wave = self._gathering or self._gather()
+        if len(wave.items) >= _WAITING_MOST:
             return 503, b""
-        kept = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, kept))
+        wave.items.append(item)
+        # WeCom asks again after 503; nothing was acknowledged.
+        return (200 if await wave.kept else 503), b""
+
+    def _gather(self) -> _Wave:
+        loop = asyncio.get_running_loop()
+        wave = self._gathering = _Wave([], loop.create_future())
+        wave.timer = loop.call_later(self._patience, wave.tell, TimeoutError())
         if not self._committing:
-            self._commit()
-        try:
-            async with asyncio.timeout(self._patience):
-                await asyncio.shield(kept)
-        except Exception as trouble:  # WeCom asks again after 503; nothing was acknowledged
-            log.exception("callback could not be kept", reason=type(trouble).__name__)
-            return 503, b""
-        return 200, b""
+            self._committing = True
+            # After everybody who arrived in this turn of the loop: without it the first of
+            # them goes to the disk alone and 63 wait for the second commit (26 µs each).
+            loop.call_soon(self._commit)
+        return wave
 
     def _commit(self) -> None:
-        self._committing = True
-        batch, self._waiting = self._waiting, []
+        wave, self._gathering = self._gathering, None
+        if wave is None:
+            self._committing = False
+            return
         loop = asyncio.get_running_loop()
         try:
-            future = self._inbox.put_all([item for item, _ in batch])
+            future = self._inbox.put_all(wave.items)
         except Exception as trouble:  # noqa: BLE001  # the door stays open for the next one
-            self._committing = False
-            _tell(batch, trouble)
+            wave.tell(trouble)
+            self._commit()
             return
         future.add_done_callback(
-            lambda done: loop.call_soon_threadsafe(self._committed, batch, done.exception())
+            lambda done: loop.call_soon_threadsafe(self._committed, wave, done.exception())
         )
 
-    def _committed(
-        self, batch: list[tuple[Item, asyncio.Future[None]]], trouble: BaseException | None
-    ) -> None:
-        _tell(batch, trouble)
-        self._committing = False
-        if self._waiting:
-            self._commit()
+    def _committed(self, wave: _Wave, trouble: BaseException | None) -> None:
+        wave.tell(trouble)
+        self._commit()
 
 
-def _tell(batch: list[tuple[Item, asyncio.Future[None]]], trouble: BaseException | None) -> None:
-    for _, kept in batch:
-        if kept.done():
-            continue
-        if trouble is None:
-            kept.set_result(None)
-        else:
-            kept.set_exception(trouble)
-            # Whoever waited too long has gone; the loop need not warn about that.
-            kept.exception()
+@dataclass(slots=True)
+class _Wave:
+    """The callbacks of one commit, and the one future that tells all of them.
+
+    A future and a timer for each callback would cost 9 µs of about 70.
+
+    Attributes:
+        kept: Whether they are on the disk; False as well when that took too long.
+    """
+
+    items: list[Item]
+    kept: asyncio.Future[bool]
+    timer: asyncio.TimerHandle | None = None
+
+    def tell(self, trouble: BaseException | None) -> None:
+        """Let everybody answer; the first word counts."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if self.kept.done():
+            return
+        self.kept.set_result(trouble is None)
+        if trouble is not None:
+            log.error("callbacks could not be kept", number=len(self.items), exc_info=trouble)
 
 
 def _query(raw: bytes) -> dict[str, str]:
@@ -161,6 +180,16 @@ def _query(raw: bytes) -> dict[str, str]:
         if name in found:
             found[name] = unquote(value)
     return found
+
+
+def _moment(fields: Fields) -> bytes:
+    """What a key begins with: when WeCom says that it happened, or nothing.
+
+    Keys that grow with time touch a few pages of their index, random ones a page each, and
+    every page touched is written twice: 24 µs a callback instead of 14.
+    """
+    said = fields.get("CreateTime")
+    return said.encode() if isinstance(said, str) and len(said) == 10 and said.isdigit() else b""
 
 
 def _declared(scope: Scope) -> int:

@@ -43,7 +43,7 @@ def _page(request: Request, customer: str | None, step: str) -> Response:
     values = {"branch": _branch(services, customer)}
     parts = services.rules.renderer.render_parts(message, values)
     answer: Response = request.app.state.pages.bare(
-        "out.html", status=404 if step == "broken" else 200, parts=parts, step=step
+        "out.html", code=404 if step == "broken" else 200, parts=parts, step=step
     )
     return answer
 

@@ -38,6 +38,7 @@ class Pages:
             "segment": lambda name: segments.get(name, name),
             "when": lambda at: wording.when(at, services.clock.now()),
             "clock": wording.time_of_day,
+            "day_of": wording.day_of,
             "day": lambda on: wording.span_words(on, on, today(services.clock)),
             "yuan": wording.yuan,
             "asset": lambda name: f"/static/{name}?v={versions[name]}",
@@ -47,17 +48,17 @@ class Pages:
         """A piece of a page."""
         return self._environment.get_template(template).render(**values)
 
-    def bare(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    def bare(self, template: str, *, code: int = 200, **values: Any) -> HTMLResponse:
         """A page for somebody who is not signed in."""
-        return HTMLResponse(self.text(template, **values), status)
+        return HTMLResponse(self.text(template, **values), code)
 
     def page(
-        self, template: str, person: Any, *, here: str = "", status: int = 200, **values: Any
+        self, template: str, person: Any, *, here: str = "", code: int = 200, **values: Any
     ) -> HTMLResponse:
         """A page of the console; ``here`` is the entry of the menu that it belongs to."""
         return HTMLResponse(
             self.text(template, person=person, here=here, **values),
-            status,
+            code,
             {"cache-control": "no-store"},
         )
 

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bot.errors import Retry
 from bot.web import api, auth, docs, out
@@ -30,12 +30,12 @@ Send = Callable[[Message], Awaitable[None]]
 MOST_BODY = 1 << 20
 # Nothing from elsewhere is loaded, nobody frames us, and no address of ours (it may carry a
 # token) is told to another site.
+_CSP = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    b" connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
-        b" connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+    (b"content-security-policy", _CSP),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -104,7 +104,7 @@ class Shield:
 def _answer_errors(site: FastAPI) -> None:
     site.add_exception_handler(Problem, _problem)
     site.add_exception_handler(RequestValidationError, _invalid)
-    site.add_exception_handler(HTTPException, _http)
+    site.add_exception_handler(StarletteHTTPException, _http)
     site.add_exception_handler(NotSignedIn, _not_signed_in)
     site.add_exception_handler(Forged, lambda request, _error: _trouble(request, 403, "forged"))
     site.add_exception_handler(Missing, lambda request, _error: _trouble(request, 404, "missing"))
@@ -125,7 +125,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, StarletteHTTPException)
     return _trouble(request, error.status_code, _PAGES.get(error.status_code, "missing"))
 
 
@@ -144,7 +144,7 @@ def _trouble(request: Request, status: int, what: str) -> Response:
     if _for_machines(request):
         return problem_answer(api.PROBLEMS.get(status, api.BROKEN))
     pages: Pages = request.app.state.pages
-    return pages.bare("trouble.html", status=status, what=what)
+    return pages.bare("trouble.html", code=status, what=what)
 
 
 def _for_machines(request: Request) -> bool:

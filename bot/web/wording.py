@@ -81,13 +81,13 @@ def fact_words(kind: str, value: Mapping[str, Any], label: Label, today: date) -
     keys += [key for key in value if key not in (*_ORDER, *_DATES)]
     parts += [_part(kind, key, value[key], label) for key in keys if key not in known]
     dates = span_words(value.get("date_from"), value.get("date_to"), today)
-    return ",".join(part for part in (*parts, dates) if part)
+    return "，".join(part for part in (*parts, dates) if part)
 
 
 def _birthday(value: Mapping[str, Any], label: Label) -> str:
     if value.get("calendar") == "lunar" and {"month", "day"} <= value.keys():
-        leap = bool(value.get("leap"))
-        return LunarDay(0, int(value["month"]), int(value["day"]), leap_month=leap).words
+        leap_month = bool(value.get("leap"))
+        return LunarDay(0, int(value["month"]), int(value["day"]), leap_month).words
     calendar = label("calendar", value["calendar"]) if "calendar" in value else ""
     year = f"{value['year']}年" if value.get("year") else ""
     leap = "闰" if value.get("leap") else ""
@@ -112,7 +112,7 @@ def _part(kind: str, key: str, value: Any, label: Label) -> str:
         return plain[key]
     if key in {"bank", "name", "trade"}:
         return str(value)
-    return f"{label('fact_key', key)}:{value}"
+    return f"{label('fact_key', key)}：{value}"
 
 
 def shown_value(value: Mapping[str, Any], *, sensitive: bool) -> dict[str, Any]:
@@ -152,6 +152,12 @@ def when(at: int | None, now: datetime) -> str:
 def time_of_day(at: int) -> str:
     """15:30:08 in Asia/Shanghai."""
     return f"{datetime.fromtimestamp(at / 1000, SHANGHAI):%H:%M:%S}"
+
+
+def day_of(at: int | None) -> str:
+    """2026年9月2日 in Asia/Shanghai; "" for never."""
+    day = datetime.fromtimestamp(at / 1000, SHANGHAI).date() if at else None
+    return f"{day.year}年{day.month}月{day.day}日" if day else ""
 
 
 def iso(at: int | None) -> str | None:

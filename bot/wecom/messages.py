@@ -177,21 +177,22 @@ class Messages(Door):
             parties: Departments, at most 100. Their members' caps are not counted here.
             tags: At most 100.
             duplicate_check_seconds: WeCom drops the same content to the same people for so
-                long (1 to 14,400), which makes a repeat after a time-out harmless.
+                long (1 to 14,400), which makes a repeat after a time-out harmless; 0 for what
+                may come twice rather than not at all.
 
         Raises:
             Retry: Somebody's cap is reached (WeCom would drop it silently), or as always.
             Refused: 81013, nobody of them can be reached.
         """
         recipients = _recipients(users, parties, tags)
-        limits.within("重复检查秒数", duplicate_check_seconds, 1, 14_400)
+        limits.within("重复检查秒数", duplicate_check_seconds, 0, 14_400)
         body = {
             **recipients,
             "msgtype": message.msgtype,
             "agentid": self._agent_id,
             message.msgtype: dict(message.content),
-            "enable_duplicate_check": 1,
-            "duplicate_check_interval": duplicate_check_seconds,
+            "enable_duplicate_check": 1 if duplicate_check_seconds else None,
+            "duplicate_check_interval": duplicate_check_seconds or None,
         }
         self._pacing.admit(users)
         reply = self._call(MESSAGE_SEND, body)

@@ -28,6 +28,7 @@ _RATE_LIKE = re.compile(
 )
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
 _CORRECTED = re.compile(r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|推到|推迟到|提前到|更正")
+_ORIGIN = re.compile("[存办买放开定在]")
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)
 
@@ -60,9 +61,16 @@ class Attachments:
         found = [
             when
             for when in dates.find(self._message.text, self._sent_at)
-            if when.settled and when.kind not in _FLOATING
+            if when.settled and when.kind not in _FLOATING and not self._attribute(when)
         ]
         return self._neighbours(self._same_day([self._in_tense(when) for when in found]))
+
+    def _attribute(self, when: When) -> bool:
+        """今年的物业费 is no date, and 去年存的 no maturity."""
+        follows = self._message.text[when.end : when.end + 3]
+        return when.kind == "year" and (
+            follows.startswith("的") or _ORIGIN.match(follows) is not None
+        )
 
     def _in_tense(self, when: When) -> When:
         """A bare month or day of a past sentence lies behind."""
@@ -77,12 +85,14 @@ class Attachments:
 
     def _same_day(self, whens: list[When]) -> list[When]:
         """当天 in a later clause is the day named before it."""
-        if len(whens) != 1 or whens[0].days.first is None:
-            return whens
-        again = _SAME_DAY.search(self._message.text, whens[0].end)
-        if again is None:
-            return whens
-        return [*whens, When(again.start(), again.end(), whens[0].days, (), "again")]
+        out = list(whens)
+        for again in _SAME_DAY.finditer(self._message.text):
+            if any(when.start <= again.start() < when.end for when in whens):
+                continue
+            named = [when for when in whens if when.end <= again.start() and when.days.first]
+            if named:
+                out.append(When(*again.span(), named[-1].days, (), "again"))
+        return sorted(out, key=lambda when: when.start)
 
     def _neighbours(self, whens: list[When]) -> list[When]:
         """礼拜三礼拜四 side by side are one span of days."""
@@ -142,11 +152,28 @@ class Attachments:
             if index in out and not _vague(out[index]):
                 continue
             for clause in self._around(reading, busy):
-                loose = [i for i in found if self._message.clause_at(i.start) == clause]
+                loose = [
+                    item
+                    for item in found
+                    if self._message.clause_at(item.start) == clause
+                    and not self._claimed(item, reading, out, readings)
+                ]
                 if loose:
                     out[index] = self._better(out.get(index), self._best(reading, loose))
                     break
         return out
+
+    @staticmethod
+    def _claimed(
+        item: Amount | When, reading: Reading, out: dict[int, _Kind], readings: list[Reading]
+    ) -> bool:
+        """A sum between two verbs belongs to the first reading; a day may serve several."""
+        if isinstance(item, When):
+            return False
+        return any(
+            other is item and readings[index].frame.type is not reading.frame.type
+            for index, other in out.items()
+        )
 
     def _better(self, old: _Kind | None, new: _Kind) -> _Kind:
         """An explicit day in the next clause beats a vague one in this."""
@@ -195,13 +222,10 @@ class Attachments:
 
 
 def _vague(item: Amount | When) -> bool:
-    return (
-        isinstance(item, When)
-        and item.days.grain in {"feast", "month", "part"}
-        and (item.kind not in {"range", "newyear"})
-        and item.end - item.start > 2
-        and item.kind == "feast"
-    )
+    """立秋前后 or 今年: a day named beside it says more."""
+    if not isinstance(item, When):
+        return item.value is None
+    return item.days.grain == "year" or (item.kind == "feast" and item.about)
 
 
 def _put(value: dict[str, object], key: str, day: date | None) -> None:

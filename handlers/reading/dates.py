@@ -73,6 +73,8 @@ class When:
     ranges: tuple[Range, ...]
     kind: str = ""
     timed: bool = False
+    about: bool = False
+    """前后 or 左右 stands behind it."""
 
     @property
     def settled(self) -> bool:
@@ -98,8 +100,10 @@ def _atoms(text: str, local: datetime) -> list[When]:
             continue
         start, end = found.span()
         out.extend(_lone(text, local, position, start))
-        end = _weekday_beside(text, end, kind)
-        out.append(_timed(text, local, When(start, end, days, (), kind)))
+        about = _ABOUT.match(text, end)
+        end = about.end() if about else _weekday_beside(text, end, kind)
+        vague = about is not None and about.group() in {"前后", "左右", "附近"}
+        out.append(_timed(text, local, When(start, end, days, (), kind, about=vague)))
         position = out[-1].end
     out.extend(_lone(text, local, position, len(text)))
     return out
@@ -111,8 +115,7 @@ def _weekday_beside(text: str, end: int, kind: str) -> int:
         beside = _PUNCT_WEEKDAY.match(text, end)
         if beside:
             return beside.end()
-    about = _ABOUT.match(text, end)
-    return about.end() if about else end
+    return end
 
 
 def _timed(text: str, local: datetime, when: When) -> When:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from bot.facts import FactType
@@ -13,6 +14,11 @@ from handlers.reading.numerals import integer, parse
 from handlers.reading.patterns import Words, alternation
 
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
+_ABOUT_MONEY = frozenset({FactType.COMPLAINT, FactType.CHURN, FactType.RISK_APPETITE})
+_NEVER_EMPTY = frozenset({FactType.CHILDREN, FactType.HOBBY, FactType.ELDERS})
+_HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
+_TRIFLES = {FactType.OUTFLOW: 500, FactType.INFLOW: 100}
+_LAST_RESORT = 0.7
 _ONCE = frozenset({FactType.RSVP, FactType.OPT_OUT, FactType.OPT_IN, FactType.BIRTHDAY})
 """A message says these once; the surest reading stands."""
 _ONE_A_CLAUSE = frozenset(
@@ -30,6 +36,9 @@ _NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|
 _NOUN_EDGE = re.compile(
     "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
+_NO_HEAD = re.compile(
+    "[存贷打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来]$|[0-9一二三四五六七八九十]+$"
+)
 _EMPTY_NOUN = frozenset(
     "存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
 )
@@ -37,6 +46,7 @@ _RATE = re.compile(
     r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘)|(?:利率|利息|年化|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
     r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?|(?P<d>[一二三四五])个(?P<h>半)?点"
 )
+_OURS = re.compile("你们|你家|你行|贵行|咱行|这边|本行")
 _KEYS_OF_INTEGER = ("count", "age", "party", "month", "day", "year")
 _LIMITS = {"count": (1, 12), "age": (0, 45), "party": (1, 50), "month": (1, 12), "day": (1, 31)}
 
@@ -64,12 +74,18 @@ def complete(
 ) -> list[Reading]:
     """Give the readings their keys; without any of the needed ones a reading falls."""
     nouns = _Nouns(words)
-    readings = _best_of_clause(sorted(readings, key=lambda r: (r.start, -r.frame.confidence)))
-    whole = [r for r in readings if _numbers(r.value) and _particulars(r, message, attachments)]
+    readings = _best_of_clause(
+        sorted(readings, key=lambda r: (r.start, -r.frame.confidence)), message
+    )
+    whole = [
+        r
+        for r in readings
+        if _numbers(r.value, message.text) and _particulars(r, message, attachments)
+    ]
     attachments.give(whole)
     for reading in whole:
-        _take_words(reading, message, nouns)
-    return [r for r in whole if not r.frame.need or r.frame.need & _present(r)]
+        _take_words(reading, message, nouns, _busy(whole, reading))
+    return [r for r in whole if r.value or r.frame.type not in _NEVER_EMPTY]
 
 
 def _particulars(reading: Reading, message: Message, attachments: Attachments) -> bool:
@@ -99,7 +115,7 @@ def _present(reading: Reading) -> set[str]:
     return keys
 
 
-def _numbers(value: dict[str, Any]) -> bool:
+def _numbers(value: dict[str, Any], text: str) -> bool:
     """Slots of numbers become numbers; False when one is impossible."""
     for key in _KEYS_OF_INTEGER:
         if isinstance(value.get(key), str):
@@ -112,17 +128,40 @@ def _numbers(value: dict[str, Any]) -> bool:
         area = parse(value["area_mu"])
         if area is None or not 0 < area <= 100_000:
             return False
+        if re.search(re.escape(value["area_mu"]) + "[来多几]?亩半", text):
+            area += Decimal("0.5")
         value["area_mu"] = int(area) if area == int(area) else float(area)
     return True
 
 
-def _take_words(reading: Reading, message: Message, nouns: _Nouns) -> None:
+def _busy(readings: list[Reading], but: Reading) -> set[int]:
+    """Clauses that other readings were made from."""
+    return {
+        clause
+        for reading in readings
+        if reading is not but
+        for clause in range(reading.clauses[0], reading.clauses[1] + 1)
+    }
+
+
+def _free_end(reading: Reading, message: Message, busy: set[int]) -> int:
+    """The end of the next clause when nothing else is said there."""
+    following = reading.clauses[1] + 1
+    if following in busy or following >= len(message.clauses):
+        return message.clauses[reading.clauses[1]][1]
+    return message.clauses[following][1]
+
+
+def _take_words(reading: Reading, message: Message, nouns: _Nouns, busy: set[int]) -> None:
     take, text = reading.frame.take, message.text
     start, end = message.around(*reading.clauses)
     start = min([start, *(span[0] for span in reading.spans)])
     end = max([end, *(span[1] for span in reading.spans)])
     if "product" in take and "product" not in reading.value:
         product = nouns.first("held", text, start, end)
+        if product is None and reading.frame.type in _HOLDINGS:
+            free = _free_end(reading, message, busy)
+            product = nouns.first("held", text, end, max(end, free))
         if product:
             reading.value["product"] = product
     if "rate" in take:
@@ -138,11 +177,7 @@ def _noun(text: str, start: int, end: int) -> str | None:
     """药材款, 转让费: what the money is called."""
     for found in _NOUN.finditer(text, start, end):
         head = _NOUN_EDGE.sub("", found.group(1))
-        if (
-            head
-            and not (len(head) == 1 and head in _EMPTY_NOUN)
-            and not head.endswith(("存", "贷"))
-        ):
+        if head and not (len(head) == 1 and head in _EMPTY_NOUN) and not _NO_HEAD.search(head):
             return head + found.group(2)
     return None
 
@@ -164,32 +199,74 @@ def _take_rate(reading: Reading, text: str, start: int, end: int) -> None:
         reading.value["rate"] = rate
 
 
-def _best_of_clause(readings: list[Reading]) -> list[Reading]:
+def _best_of_clause(readings: list[Reading], message: Message) -> list[Reading]:
     """Frames that another one beats in the same clause fall; so do double readings."""
     beaten = set()
     for winner in readings:
         for other in readings:
-            if other is winner or not _touch(winner, other):
+            if other is winner:
+                continue
+            if _refuses(winner, other) or _yields(winner, other):
+                beaten.add(id(other))
+            if not _touch(winner, other):
+                if _elsewhere(winner, other, message):
+                    beaten.add(id(other))
                 continue
             if winner.frame.beats & {other.frame.id, other.frame.type, str(other.frame.type)}:
                 beaten.add(id(other))
     return [reading for reading in readings if id(reading) not in beaten]
 
 
+def _yields(winner: Reading, other: Reading) -> bool:
+    """A general rule of last resort gives way to any reading of the same clause."""
+    return (
+        other.frame.confidence < _LAST_RESORT <= winner.frame.confidence
+        and other.frame.type in _FLOWS
+        and winner.frame.type in _FLOWS | _ABOUT_MONEY
+        and _touch(winner, other)
+    )
+
+
+def _refuses(winner: Reading, other: Reading) -> bool:
+    """Who refuses advertising is interested in nothing, wherever the product is named."""
+    refused = {FactType.PRODUCT_INTEREST, FactType.OPT_IN}
+    if winner.frame.type is FactType.OPT_OUT:
+        if winner.frame.type in other.frame.beats_anywhere:
+            return False
+        return other.frame.type in refused
+    return other is not winner and other.frame.type in winner.frame.beats_anywhere
+
+
+def _elsewhere(winner: Reading, other: Reading, message: Message) -> bool:
+    """到期 beside money at another bank is that money's, unless we are named again."""
+    if winner.frame.type is not FactType.OTHER_BANK or other.frame.type is not FactType.MATURITY:
+        return False
+    start, end = message.around(*other.clauses)
+    return _near(winner, other) and _OURS.search(message.text, start, end) is None
+
+
 def _touch(left: Reading, right: Reading) -> bool:
     return left.clauses[0] <= right.clauses[1] and right.clauses[0] <= left.clauses[1]
 
 
-def settle(readings: list[Reading], message: Message) -> list[Reading]:
-    """One reading for each thing said."""
+def settle(readings: list[Reading]) -> list[Reading]:
+    """One reading for each thing said; without any of its needed keys a reading falls."""
     out: list[Reading] = []
-    for reading in sorted(readings, key=lambda r: (-r.frame.confidence, r.start)):
+    for reading in sorted(readings, key=lambda r: (-r.frame.confidence, -len(r.value), r.start)):
         if reading.frame.type in _FLOWS and _joined(reading, out):
             continue
         if any(_same(reading, other) for other in out):
             continue
         out.append(reading)
-    return sorted(out, key=lambda r: r.start)
+    out = [reading for reading in out if not _trifle(reading)]
+    complete_ones = [r for r in out if not r.frame.need or r.frame.need & _present(r)]
+    return sorted(complete_ones, key=lambda r: r.start)
+
+
+def _trifle(reading: Reading) -> bool:
+    """What lunch cost is no cash flow."""
+    least = _TRIFLES.get(reading.frame.type, 0)
+    return bool(0 < reading.value.get("amount", 0) < least)
 
 
 def _joined(reading: Reading, out: list[Reading]) -> bool:
@@ -197,7 +274,7 @@ def _joined(reading: Reading, out: list[Reading]) -> bool:
     for other in out:
         if other.frame.type is not reading.frame.type or not _near(other, reading):
             continue
-        if _compatible(other.value, reading.value, touching=_touch(other, reading)):
+        if _compatible(other.value, reading.value):
             for key, item in reading.value.items():
                 other.value.setdefault(key, item)
             other.spans.append((reading.start, reading.end))
@@ -210,7 +287,7 @@ def _near(left: Reading, right: Reading) -> bool:
     return left.clauses[0] - 2 <= right.clauses[1] and right.clauses[0] - 2 <= left.clauses[1]
 
 
-def _compatible(left: dict[str, Any], right: dict[str, Any], *, touching: bool) -> bool:
+def _compatible(left: dict[str, Any], right: dict[str, Any]) -> bool:
     money = {"amount", "date_from", "date_to", "bank"}
     shared = money & set(left) & set(right)
     if any(left[key] != right[key] for key in shared):
@@ -223,7 +300,7 @@ def _compatible(left: dict[str, Any], right: dict[str, Any], *, touching: bool) 
         right.get("date_to"),
     ):
         return False
-    return touching or not ("amount" in left and "amount" in right and len(shared) < 2)
+    return True
 
 
 def _same(reading: Reading, other: Reading) -> bool:

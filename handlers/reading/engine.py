@@ -92,6 +92,7 @@ class Matcher:
         keywords = sorted(members)
         self._members = [frozenset(members[word]) for word in keywords]
         self._automaton = AhoCorasick(keywords)
+        self._always = self._probes.pop(-1, [])
         self._find = self._automaton.find_matches_as_indexes
         self._guard_regexes: dict[int, tuple[re.Pattern[str], re.Pattern[str] | None]] = {}
 
@@ -99,10 +100,10 @@ class Matcher:
         """The patterns whose words all occur; for most lines there are none."""
         hits = self._find(text, overlapping=True)
         if not hits:
-            return []
+            return self._always
         members = self._members
         present = set().union(*[members[hit] for hit in {hit[0] for hit in hits}])
-        return [
+        return self._always + [
             probe
             for group in present & self._probes.keys()
             for probe in self._probes[group]

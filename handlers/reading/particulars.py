@@ -34,7 +34,11 @@ _FEASTS = {
     "国庆": (10, 1, "solar"),
     "平安夜": (12, 24, "solar"),
     "圣诞": (12, 25, "solar"),
+    "七月半": (7, 15, "lunar"),
+    "八月半": (8, 15, "lunar"),
+    "正月半": (1, 15, "lunar"),
     "大年初一": (1, 1, "lunar"),
+    "年初一": (1, 1, "lunar"),
     "春节": (1, 1, "lunar"),
     "元宵": (1, 15, "lunar"),
     "端午": (5, 5, "lunar"),
@@ -109,14 +113,20 @@ def _relative(text: str, start: int, end: int, today: date, value: dict[str, Any
     """今天 or 下周三 is my birthday: that day, in whatever calendar."""
     for found in atoms.PATTERN.finditer(text, start, end):
         kind, days = atoms.resolve(found, today)
-        if days and days.first and days.first == days.last and kind in {
-            "day",
-            "week",
-            "bareday",
-            "offset",
-            "md",
-            "ymd",
-        }:
+        if (
+            days
+            and days.first
+            and days.first == days.last
+            and kind
+            in {
+                "day",
+                "week",
+                "bareday",
+                "offset",
+                "md",
+                "ymd",
+            }
+        ):
             value["month"], value["day"] = days.first.month, days.first.day
             return True
     return False

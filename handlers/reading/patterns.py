@@ -201,9 +201,12 @@ class _Needs:
             digits = _NUMBER_GAP.match(self.source, self.at + 1)
             self.at = digits.end() if digits else self.at + 1
             return "", []
-        step = 2 if char == "\\" else 1
-        self.at += step
-        return ("" if char in "^$.\\" else char), []
+        if char == "\\":
+            escaped = self.source[self.at + 1]
+            self.at += 2
+            return ("" if escaped.isalnum() else escaped), []
+        self.at += 1
+        return ("" if char in "^$." else char), []
 
     def _group(self) -> list[frozenset[str]]:
         looks_around = self.source.startswith(("(?!", "(?<!", "(?=", "(?<="), self.at)

@@ -27,7 +27,7 @@ _FRAME_KEYS = {
     "off",
     "confidence",
     "beats",
-    "joins",
+    "beats_anywhere",
     "examples",
     "counter",
 }
@@ -47,7 +47,7 @@ class Frame:
         unless: Patterns that must not stand in the clauses of the match.
         off: Guards that do not apply.
         beats: Ids or types of readings in the same clause that give way.
-        joins: True when a match in the next clause completes this one.
+        beats_anywhere: Types that give way in the whole message.
     """
 
     id: str
@@ -62,6 +62,7 @@ class Frame:
     off: frozenset[str] = frozenset()
     confidence: float = 0.9
     beats: frozenset[str] = frozenset()
+    beats_anywhere: frozenset[str] = frozenset()
     examples: tuple[Any, ...] = ()
     counter: tuple[str, ...] = ()
 
@@ -248,6 +249,7 @@ def _frame(entry: Any, words: Words) -> Frame:
         frozenset(entry.get("off", ())),
         float(entry.get("confidence", 0.9)),
         frozenset(entry.get("beats", ())),
+        frozenset(entry.get("beats_anywhere", ())),
         tuple(entry.get("examples", ())),
         tuple(entry.get("counter", ())),
     )

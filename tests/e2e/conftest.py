@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from branch import Branch, make_keys, open_branch, running_branch
+import structlog
+from live_branch import Branch, make_keys, open_branch, running_branch
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_logs() -> None:
+    """Errors alone are printed; the log test reads the log of a process of its own."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from branch import KFID, LI, ZHAO, Branch
+from live_branch import KFID, LI, ZHAO, Branch
 
 
 def test_a_new_friend_is_welcomed_once_within_the_codes_life(branch: Branch) -> None:

@@ -107,6 +107,7 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
             for each in lists.pressing_cases(db, person.viewer, only, limit=10)
         ],
         staff=teller.staff,
+        opens_group=teller.opens_group,
         chart=bars(profile.days(today(services.clock))),
     )
     return answer

@@ -63,7 +63,7 @@ def pushes(
         ],
         most=_MOST,
         on=on or day.isoformat(),
-        day=day,
+        day_iso=day.isoformat(),
         asked={"campaign": campaign, "status": status},
         campaigns=lists.campaigns(db),
         statuses=STATUSES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
-from datetime import datetime, time
 
 import structlog
 
@@ -20,6 +20,8 @@ from bot.web.services import Services
 log = structlog.get_logger()
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 15.0
+LIFETIME_SECONDS = 600.0
+"""Then the browser comes back by itself, and who may watch is asked again."""
 _BACKLOG = 100
 
 
@@ -76,9 +78,10 @@ class Feed:
     ) -> AsyncIterator[str]:
         """``line`` events with the journal's ids, ``figures`` after each batch, heartbeats."""
         told = watch.join()
+        until = time.monotonic() + LIFETIME_SECONDS
         try:
             yield "retry: 2000\n\n"
-            while True:
+            while time.monotonic() < until:
                 for text, last in await asyncio.to_thread(self.news, after):
                     after = last
                     if text:
@@ -102,19 +105,20 @@ class Feed:
             db, self._who, kinds=self._kinds, after=after, before=last + 1, limit=_BACKLOG
         )
         rows.reverse()
-        found = [
-            (event("line", html, row["id"]), int(row["id"]))
-            for row, html in zip(rows, self.lines(rows), strict=True)
-        ]
-        if rows:
+        found = [(event("line", html, number), number) for number, html in self.told(rows)]
+        if found:
             html = self._pages.text("_figures.html", figures=self.figures())
             found.append((event("figures", html), last))
         return found or [("", last)]
 
+    def told(self, rows: list[Row]) -> list[tuple[int, str]]:
+        """Rows as HTML, each with its id."""
+        teller = Teller(self._services, self._services.database.read(), self._who)
+        return [(line.id, self._pages.text("_line.html", line=line)) for line in teller.tell(rows)]
+
     def lines(self, rows: list[Row]) -> list[str]:
         """Rows as HTML."""
-        teller = Teller(self._services, self._services.database.read(), self._who)
-        return [self._pages.text("_line.html", line=line) for line in teller.tell(rows)]
+        return [html for _, html in self.told(rows)]
 
     def older(self, before: int, limit: int = 60) -> list[Row]:
         """The newest rows before an id, newest first."""
@@ -129,7 +133,7 @@ class Feed:
     def figures(self) -> dict[str, int]:
         """Today in numbers."""
         now = self._services.clock.now()
-        midnight = datetime.combine(now.astimezone(SHANGHAI).date(), time(), SHANGHAI)
+        midnight = now.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
         return feed.figures(
             self._services.database.read(),
             self._who,

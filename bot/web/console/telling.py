@@ -73,6 +73,13 @@ _FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kin
 _LAYER = "layer:"
 
 
+class About(dict[str, Any]):
+    """What a sentence needs; what the journal did not note reads as nothing."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
 @dataclass(slots=True)
 class Line:
     """One line of the journal, ready to be shown.
@@ -89,8 +96,13 @@ class Line:
     customer_id: str = ""
     group: str = ""
     chat_id: str = ""
+    may_open_group: bool = False
     staff: str = ""
-    about: dict[str, Any] = field(default_factory=dict)
+    about: About = field(default_factory=About)
+
+
+def _moved(line: Line) -> bool:
+    return bool(line.about["entered"] or line.about["left"])
 
 
 class Teller:
@@ -103,10 +115,15 @@ class Teller:
         self._staff = views.staff_names(db)
         self._names: dict[str, str] = {}
         self._sensitive: dict[str, bool] = {}
+        self._groups: dict[str, bool] = {}
 
     def tell(self, rows: Iterable[Row]) -> list[Line]:
-        """The lines in the order of the rows, which must be the viewer's to read."""
-        return [self._line(row) for row in rows]
+        """The lines in the order of the rows, which must be the viewer's to read.
+
+        What would only say that something sensitive moved is left out.
+        """
+        lines = [self._line(row) for row in rows]
+        return [line for line in lines if line.kind != "segments" or _moved(line)]
 
     def _line(self, row: Row) -> Line:
         why = json.loads(row["why"])
@@ -120,10 +137,11 @@ class Teller:
             customer,
             chats.group_name(self._db, chat_id) if chat_id else "",
             chat_id,
+            self.opens_group(chat_id),
             self.staff(row["userid"] or ""),
         )
         more = self._more(row["kind"])
-        line.about = why | (more(row, why) if more else {})
+        line.about = About(why | (more(row, why) if more else {}))
         return line
 
     def _more(self, kind: str) -> Callable[[Row, dict[str, Any]], dict[str, Any]] | None:
@@ -154,6 +172,14 @@ class Teller:
         if customer not in self._sensitive:
             self._sensitive[customer] = may_see_sensitive(self._db, self._who, customer)
         return self._sensitive[customer]
+
+    def opens_group(self, chat_id: str) -> bool:
+        """Whether the viewer may look at a group."""
+        if chat_id not in self._groups:
+            self._groups[chat_id] = bool(chat_id) and chats.may_see_group(
+                self._db, self._who, chat_id
+            )
+        return self._groups[chat_id]
 
     # -- what a kind needs
 

@@ -172,7 +172,8 @@ Table(
     _flag("sensitive_ok"),
     _flag("profiling_ok"),
     _flag("refused"),
-    _text("recheck_on", None),
+    # the next day on which what is derived may change by itself; '' is due at once
+    Column("recheck_on", Text, server_default=text("''")),
     _at("created_at", needed=True),
     _at("spoke_at"),
     _at("synced_at"),
@@ -264,6 +265,9 @@ Table(
     _text("quoted", "[]"),
     # sealed (agreement unknown), read, unread (nothing to read or staff), refused, recalled
     _text("state"),
+    # counted in ``activity``; only of lines that were read
+    _flag("answers"),
+    _flag("asks"),
     Index("message_conversation", "conversation", "sent_at"),
     Index("message_sender", "sender", "sent_at"),
     Index(
@@ -289,6 +293,11 @@ Table(
     _text("external_userid"),
     _text("day_on"),
     _flag("messages"),
+    # lines within ten minutes after staff spoke, lines that ask, sign-ups, events come to
+    _flag("replies"),
+    _flag("questions"),
+    _flag("sign_ups"),
+    _flag("attended"),
     PrimaryKeyConstraint("external_userid", "day_on"),
 )
 Table(
@@ -357,6 +366,15 @@ Table(
     _at("since_at", needed=True),
     PrimaryKeyConstraint("external_userid", "segment"),
     Index("segment_member_segment", "segment"),
+)
+Table(
+    "customer_state",
+    metadata,
+    _text("external_userid"),
+    _text("state"),
+    _at("since_at", needed=True),
+    PrimaryKeyConstraint("external_userid", "state"),
+    Index("customer_state_state", "state"),
 )
 Table(
     "holding",
@@ -586,9 +604,62 @@ Table(
 )
 
 
+# -- what is derived ---------------------------------------------------------------------
+
+# Segments, states and classes follow from these tables. Whoever writes there, an import, a
+# callback or a person, makes the customer due: no writer has to remember it.
+_DERIVED_FROM = {
+    "activity": ("external_userid", ""),
+    "fact": ("external_userid", ""),
+    "follow": ("external_userid", "OF since_at, ended_at"),
+    "group_member": ("member", "OF joined_at, left_at"),
+    "escalation": ("external_userid", "OF status"),
+    "holding": ("external_userid", "OF external_userid, kind, status, opened_on"),
+}
+_OF_CUSTOMER = (
+    "OF core_id, gender, birthday_month, birthday_day, birthday_year, occupation, assets,"
+    " key_person, prospect, spoke_at, erased"
+)
+
+
+def _touch(name: str, when: str, table: str, whom: str) -> str:
+    return (
+        f"CREATE TRIGGER {name} AFTER {when} ON {table} BEGIN"
+        f" UPDATE customer SET recheck_on = '' WHERE external_userid {whom}"
+        " AND recheck_on IS NOT ''; END"
+    )
+
+
+def _touches() -> list[str]:
+    found = [
+        _touch("touch_customer", f"UPDATE {_OF_CUSTOMER}", "customer", "= NEW.external_userid"),
+        _touch(
+            "touch_group_chat",
+            "UPDATE OF dismissed_at",
+            "group_chat",
+            "IN (SELECT member FROM group_member WHERE chat_id = NEW.chat_id)",
+        ),
+        _touch(
+            "touch_group_chat_new",
+            "INSERT",
+            "group_chat",
+            "IN (SELECT member FROM group_member WHERE chat_id = NEW.chat_id)",
+        ),
+    ]
+    for table, (who, columns) in _DERIVED_FROM.items():
+        found += [
+            _touch(f"touch_{table}_new", "INSERT", table, f"= NEW.{who}"),
+            _touch(f"touch_{table}", f"UPDATE {columns}", table, f"IN (OLD.{who}, NEW.{who})"),
+            _touch(f"touch_{table}_gone", "DELETE", table, f"= OLD.{who}"),
+        ]
+    return found
+
+
 def upgrade() -> None:
     """Create every table."""
     metadata.create_all(op.get_bind())
+    for statement in _touches():
+        op.execute(statement)
 
 
 def downgrade() -> None:

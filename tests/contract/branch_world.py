@@ -1,0 +1,338 @@
+"""A made-up branch for the suites of sending: people, a WeCom that remembers, and one outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+from bot import outbox
+from bot.actions import CancelMassSend, CreateMassSend, Errand
+from bot.clock import SHANGHAI, FixedClock
+from bot.errands.mass import MassSender
+from bot.jobs import plan_steps
+from bot.model import ExternalUserId, MsgId, UserId
+from bot.outbox import Effect, Outbox
+from bot.rulebook import Rulebook
+from bot.store import consents, people, pushes, talk
+from bot.store.db import Database, Db
+from bot.vault import Vault
+from bot.wecom import GroupMsg, MassSendTask, MemberSend, SendResult, WeComClient
+from bot.worker import stop_sending
+
+TODAY = date(2026, 11, 24)
+
+
+@dataclass
+class Accepted:
+    """A task as WeCom keeps it: the oracle of what can reach a customer."""
+
+    msgid: MsgId
+    sender: UserId
+    customers: list[str]
+    text: str
+    made_at: datetime
+    sent: dict[str, int] = field(default_factory=dict)
+    cancelled: bool = False
+
+
+@dataclass
+class FakeWeCom:
+    """What ``MassSender`` calls; each call can be made to fail before or after it counts."""
+
+    clock: FixedClock
+    tasks: list[Accepted] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _call: None
+    after: Callable[[str], None] = lambda _call: None
+    fail_list: tuple[str, ...] = ()
+    hidden: bool = False
+    lists_members: bool = True
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        self.before(name)
+
+    def add_msg_template(
+        self, chat_type: str, *, sender: UserId, external_userids: Sequence[str], text: str
+    ) -> MassSendTask:
+        assert chat_type == "single"
+        self._call("create")
+        msgid = MsgId(f"msg{len(self.tasks)}")
+        reached = [each for each in external_userids if each not in self.fail_list]
+        self.tasks.append(Accepted(msgid, sender, reached, text, self.clock.now()))
+        self.after("create")
+        return MassSendTask(msgid, self.fail_list)
+
+    def cancel_groupmsg_send(self, msgid: str) -> bool:
+        self._call("cancel")
+        task = self.task(msgid)
+        first, task.cancelled = not task.cancelled, True
+        self.after("cancel")
+        return first
+
+    def get_groupmsg_task(self, msgid: str, cursor: str = "") -> tuple[list[MemberSend], str]:
+        assert not cursor
+        self._call("members")
+        task = self.task(msgid)
+        found = [MemberSend(task.sender, bool(task.sent))] if self.lists_members else []
+        self.after("members")
+        return found, ""
+
+    def get_groupmsg_send_result(
+        self, msgid: str, userid: str, cursor: str = ""
+    ) -> tuple[list[SendResult], str]:
+        """Pages of two, so that every reader has to turn them."""
+        self._call("results")
+        task = self.task(msgid)
+        start = int(cursor or 0)
+        rows = [
+            SendResult(UserId(userid), task.sent.get(each, 0), ExternalUserId(each))
+            for each in task.customers[start : start + 2]
+        ]
+        self.after("results")
+        return rows, str(start + 2) if start + 2 < len(task.customers) else ""
+
+    def get_groupmsg_list_v2(
+        self, chat_type: str, start: datetime, end: datetime, *, filter_type: int, cursor: str
+    ) -> tuple[list[GroupMsg], str]:
+        assert (chat_type, filter_type, cursor) == ("single", 0, "")
+        assert timedelta(0) <= end - start <= timedelta(days=31)
+        self._call("list")
+        found = [
+            GroupMsg(each.msgid, None, each.made_at, 0, each.text)
+            for each in self.tasks
+            if start <= each.made_at <= end and not self.hidden
+        ]
+        self.after("list")
+        return found, ""
+
+    # -- the member's side
+
+    def task(self, msgid: str) -> Accepted:
+        return next(each for each in self.tasks if each.msgid == msgid)
+
+    def tap(self, msgid: str, *, status: int = 1, only: Sequence[str] | None = None) -> None:
+        """The member confirms a task: everybody in it is sent to, if it was not cancelled."""
+        task = self.task(msgid)
+        if not task.cancelled:
+            task.sent |= dict.fromkeys(task.customers if only is None else only, status)
+
+    def open_tasks_with(self, customer: str) -> int:
+        """In how many tasks a customer is that a member could still confirm, or did."""
+        return sum(
+            customer in each.customers and (not each.cancelled or each.sent.get(customer) == 1)
+            for each in self.tasks
+        )
+
+
+@dataclass
+class Branch:
+    """東山支行 with two members; everything of the core that sends, and nothing else."""
+
+    store: Database
+    vault: Vault
+    clock: FixedClock
+    rules: Rulebook
+    wecom: FakeWeCom
+    mass: MassSender
+    box: Outbox
+
+    # -- people
+
+    def meet(
+        self,
+        customer: str,
+        *,
+        sender: str = "lin",
+        name: str = "",
+        layer: str = "potential",
+        consented: bool = True,
+        birthday: tuple[int, ...] | None = None,
+        calendar: str = "solar",
+        leap: bool = False,
+    ) -> None:
+        """A customer who is a friend of a member."""
+        now = self.now
+
+        def keep(db: Db) -> None:
+            people.know_person(db, customer, now, name)
+            db.run(
+                "UPDATE customer SET layer = :layer, gender = 'female', core_id = :core,"
+                " branch = '东山支行' WHERE external_userid = :id",
+                layer=layer,
+                core=f"C{customer}" if name else None,
+                id=customer,
+            )
+            people.keep_follow(
+                db, ExternalUserId(customer), {"userid": sender, "createtime": 1_700_000_000}
+            )
+            people.settle_customer(db, customer)
+            if consented:
+                consents.record_consent(
+                    db,
+                    customer,
+                    "marketing",
+                    granted=True,
+                    channel="counter",
+                    proof="form",
+                    at=now - 86_400_000,
+                )
+            if birthday is not None:
+                value = {
+                    "calendar": calendar,
+                    "month": birthday[0],
+                    "day": birthday[1],
+                    "leap": leap,
+                }
+                self.rules.keep_birthday(db, ExternalUserId(customer), value, "core", now)
+
+        self.store.write(keep)
+
+    def hold(
+        self,
+        account: str,
+        customer: str,
+        matures: date,
+        *,
+        kind: str = "time_deposit",
+        manager: str = "",
+    ) -> None:
+        """A holding of a customer that falls due."""
+        self.store.write(
+            lambda db: db.run(
+                "INSERT INTO holding (account_ref, external_userid, kind, matures_on, manager)"
+                " VALUES (:account, :id, :kind, :on, :manager)",
+                account=account,
+                id=customer,
+                kind=kind,
+                on=matures.isoformat(),
+                manager=manager,
+            )
+        )
+
+    def refuse(self, customer: str) -> None:
+        """A refusal is committed, with what it stops."""
+        now = self.now
+
+        def keep(db: Db) -> None:
+            consents.record_refusal(
+                db, customer, "marketing", channel="talk", proof=f"m{now}", at=now
+            )
+            stop_sending(db, ExternalUserId(customer), now)
+
+        self.store.write(keep)
+
+    def compared(self) -> None:
+        """Friendships were just compared with WeCom."""
+        self.store.write(lambda db: talk.move_cursor(db, talk.RECONCILED, str(self.now), self.now))
+
+    # -- the way of a push
+
+    @property
+    def now(self) -> int:
+        return int(self.clock.now().timestamp() * 1000)
+
+    def plan(self, on: date = TODAY) -> int:
+        return self.store.write(lambda db: pushes.plan(db, plan_steps(self.rules, on), self.now))
+
+    def work(self) -> int:
+        """Do every errand that may be done now."""
+        worked = 0
+        while self.box.work_once():
+            worked += 1
+        return worked
+
+    def send(self) -> None:
+        """Release what is due and make the calls."""
+        self.mass.release()
+        self.work()
+
+    def later(self, **span: float) -> None:
+        self.clock.move(timedelta(**span))
+
+    def settle(self, minutes: int = 30) -> None:
+        """Let time pass with everything that the scheduler rings."""
+        for _ in range(minutes):
+            self.later(minutes=1)
+            self.mass.release()
+            self.mass.expire()
+            self.mass.reconcile()
+            self.work()
+            self.mass.poll()
+
+    # -- what to look at
+
+    def pushes(self) -> list[tuple[str, str, str | None, int]]:
+        """(customer, status, reason, attempt) of every push, in order."""
+        rows = self.store.read().rows("SELECT * FROM push ORDER BY external_userid, id")
+        return [
+            (row["external_userid"], row["status"], row["reason"], row["attempt"]) for row in rows
+        ]
+
+    def statuses(self) -> dict[str, str]:
+        return {who: status for who, status, _, _ in self.pushes()}
+
+    def tasks(self) -> list[str]:
+        """The states of the send tasks."""
+        rows = self.store.read().rows("SELECT status FROM send_task ORDER BY id")
+        return [row["status"] for row in rows]
+
+    def decisions(self, customer: str) -> list[tuple[str, str]]:
+        """(answer, rules) of every decision about a customer, oldest first."""
+        rows = self.store.read().rows(
+            "SELECT * FROM decision WHERE external_userid = :id ORDER BY id", id=customer
+        )
+        return [(row["answer"], row["rules"]) for row in rows]
+
+
+def build_branch(store: Database, vault: Vault, clock: FixedClock, rules: Rulebook) -> Branch:
+    """An empty branch whose friendships were just compared."""
+    wecom = FakeWeCom(clock)
+    mass = MassSender(store, vault, clock, rules, cast("WeComClient", wecom))
+
+    def perform(errand: Errand) -> Effect | None:
+        if isinstance(errand, CreateMassSend):
+            return mass.create(errand)
+        assert isinstance(errand, CancelMassSend)
+        return mass.cancel(errand)
+
+    branch = Branch(store, vault, clock, rules, wecom, mass, Outbox(store, clock, perform))
+    store.write(_add_staff)
+    branch.compared()
+    return branch
+
+
+def _add_staff(db: Db) -> None:
+    for userid, name in (("lin", "林一"), ("zhou", "周二")):
+        db.run(
+            "INSERT INTO staff (userid, name, branch) VALUES (:id, :name, '东山支行')",
+            id=userid,
+            name=name,
+        )
+
+
+def shanghai(*moment: int) -> datetime:
+    """A moment at the branch."""
+    return datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc]  # year to minute
+
+
+def dump(db: Db) -> dict[str, list[Any]]:
+    """Everything in the store, to see that nothing changed."""
+    tables = [
+        row[0]
+        for row in db.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+    ]
+    return {name: [tuple(row) for row in db.rows(f"SELECT * FROM {name}")] for name in tables}
+
+
+def errands(db: Db, kind: str) -> list[str]:
+    """The states of the errands of a kind, oldest first."""
+    rows = db.rows("SELECT state FROM outbox WHERE kind = :kind ORDER BY id", kind=kind)
+    return [row["state"] for row in rows]
+
+
+def add_errand(branch: Branch, errand: Errand) -> None:
+    """Put an errand into the outbox now."""
+    branch.store.write(lambda db: outbox.add(db, errand, branch.now))

@@ -1,0 +1,396 @@
+"""The JSON interface over HTTP: what it tells, whom it lets in, how it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from caller import Answer, Caller, program
+
+from bot.actions import CloseCase
+from bot.store import journal
+from madeup import NOW, MadeUp, served
+
+LISTS = ("customers", "groups", "pushes", "escalations", "audit")
+
+
+@pytest.fixture
+def api(address: str) -> Caller:
+    return program(address)
+
+
+def post(api: Caller, path: str, body: object) -> Answer:
+    return api.call("POST", path, json=body)
+
+
+# -- who calls
+
+
+@pytest.mark.parametrize("name", [f"/api/{each}" for each in LISTS])
+def test_without_the_token_nothing_is_told(address: str, name: str) -> None:
+    answers = [Caller(address).get(name), program(address, "wrong").get(name)]
+    assert [(401, "unauthorized")] * 2 == [each.error for each in answers]
+    assert "Bearer" == answers[0].headers["www-authenticate"]
+
+
+def test_without_a_token_in_the_settings_the_interface_is_closed(madeup: MadeUp) -> None:
+    madeup.services = replace(madeup.services, api_token="")
+    with served(madeup) as address:
+        answer = program(address, "").get("/api/customers")
+    assert (403, "closed") == answer.error
+    assert "QUNGUAN_API_TOKEN" in answer.json["error"]["hint"]
+
+
+def test_what_is_not_there_is_404_and_known_paths_stay_hidden_without_the_token(
+    address: str, api: Caller
+) -> None:
+    assert (404, "not_found") == api.get("/api/nothing").error
+    assert (401, "unauthorized") == Caller(address).get("/api/nothing").error
+
+
+# -- customers
+
+
+def test_a_customer_is_told_whole(api: Caller) -> None:
+    found = api.get("/api/customers/wmWang").json
+    assert {
+        "external_userid": "wmWang",
+        "name": "王秀兰",
+        "layer": "middle",
+        "contact_class": "D",
+        "states": ["active"],
+        "segments": ["merchant", "promised_inflow", "women"],
+        "tags": ["中端", "大额存单"],
+    } == {key: found[key] for key in list(found)[:7]}
+    assert [("chenxy", "王姐")] == [(e["userid"], e["remark"]) for e in found["follow_users"]]
+    assert ["城东邻里群", "东街商户朋友群"] == [each["name"] for each in found["groups"]]
+    assert [("a1", "time_deposit", 80_000, "2026-12-08")] == [
+        (e["account_ref"], e["kind"], e["amount"], e["matures_on"]) for e in found["holdings"]
+    ]
+    assert (True, True, False) == (
+        found["consent"]["marketing"],
+        found["consent"]["profiling_sensitive"],
+        found["consent"]["refused"],
+    )
+    assert (12, 4, 42, 14, 70) == tuple(
+        found["activity"][key]
+        for key in ("messages_7", "days_7", "messages_30", "days_30", "score")
+    )
+
+
+def test_a_fact_comes_with_the_words_that_prove_it(api: Caller, madeup: MadeUp) -> None:
+    facts = {each["id"]: each for each in api.get("/api/customers/wmWang").json["facts"]}
+    found = facts[madeup.ids["interest"]]
+    assert ("product.interest", {"product": "large_cd"}, 0.92, "current") == (
+        found["type"],
+        found["value"],
+        found["confidence"],
+        found["status"],
+    )
+    assert ("我想聊聊大额存单", 0, 8) == (
+        found["evidence"]["text"],
+        found["evidence"]["start"],
+        found["evidence"]["end"],
+    )
+    assert "2026-12-01T09:31:00+08:00" == found["observed_at"]
+
+
+def test_sums_heard_in_talk_stay_with_people(api: Caller, madeup: MadeUp) -> None:
+    facts = {each["id"]: each for each in api.get("/api/customers/wmWang").json["facts"]}
+    found = facts[madeup.ids["inflow"]]
+    assert ("下旬有一笔●●●的货款到账", False) == (
+        found["evidence"]["text"],
+        "amount" in found["value"],
+    )
+
+
+def test_sensitive_facts_segments_and_evidence_stay_with_people(api: Caller) -> None:
+    fang = api.get("/api/customers/wmFang").json
+    assert ([], ["owner_executive", "women"]) == (fang["facts"], fang["segments"])
+    assert [] == api.get("/api/customers?segment=competitor_maturity").json["items"]
+    (case,) = api.get("/api/escalations?kind=competitor_maturity").json["items"]
+    assert (None, "") == (case["evidence"], case["topic"])
+    assert "工商银行" not in api.get("/api/customers").text + api.get("/api/escalations").text
+
+
+def test_customers_are_found_by_name_remark_and_phone(api: Caller, madeup: MadeUp) -> None:
+    def found(query: str) -> list[str]:
+        items = api.get(f"/api/customers?{query}").json["items"]
+        return [each["external_userid"] for each in items]
+
+    hashed = madeup.services.vault.phone_hash("13800000001")
+    madeup.write(
+        lambda db: db.run(
+            "UPDATE customer SET phone_hash = :hash WHERE external_userid = 'wmLi'", hash=hashed
+        )
+    )
+    assert ["wmWang"] == found("q=%E7%A7%80%E5%85%B0")
+    assert ["wmFang"] == found("q=%E6%96%B9%E5%A7%90")
+    assert ["wmLi"] == found("q=138-0000-0001")
+    assert ["wmFang", "wmXu"] == found("layer=high")
+    assert ["wmGe"] == found("segment=grower")
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_pages_of_one_give_the_same_as_one_page_of_all(api: Caller, name: str) -> None:
+    whole = api.get(f"/api/{name}?limit=500").json
+    items, cursor = [], ""
+    while cursor is not None:
+        page = api.get(f"/api/{name}?limit=1&cursor={cursor}").json
+        items += page["items"]
+        cursor = page["next_cursor"]
+    assert (whole["items"], None) == (items, whole["next_cursor"])
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        ("limit=0", (422, "invalid")),
+        ("limit=501", (422, "invalid")),
+        ("limit=many", (422, "invalid")),
+        ("cursor=%21%21", (400, "invalid")),
+    ],
+)
+@pytest.mark.parametrize("name", LISTS)
+def test_a_request_that_breaks_the_description_is_told_so(
+    api: Caller, name: str, query: str, error: tuple[int, str]
+) -> None:
+    answer = api.get(f"/api/{name}?{query}")
+    assert error == answer.error
+    assert answer.json["error"]["hint"]
+
+
+def test_a_cursor_of_another_list_is_refused(api: Caller) -> None:
+    cursor = api.get("/api/customers?limit=1").json["next_cursor"]
+    assert (400, "invalid") == api.get(f"/api/pushes?cursor={cursor}").error
+
+
+def test_an_erased_customer_is_not_there(api: Caller, madeup: MadeUp) -> None:
+    madeup.write(
+        lambda db: db.run("UPDATE customer SET erased = 1 WHERE external_userid = 'wmLi'")
+    )
+    listed = [e["external_userid"] for e in api.get("/api/customers").json["items"]]
+    assert (404, "not_found") == api.get("/api/customers/wmLi").error
+    assert "wmLi" not in listed
+
+
+# -- facts
+
+
+def test_a_fact_can_be_confirmed_with_another_value(api: Caller, madeup: MadeUp) -> None:
+    fact = madeup.ids["farm"]
+    body = {"status": "confirmed", "value": {"area_mu": 40}}
+    answer = post(api, f"/api/facts/{fact}", body)
+    assert (200, "confirmed", {"group": "farmer", "trade": "葡萄", "area_mu": 40}) == (
+        answer.status,
+        answer.json["status"],
+        answer.json["value"],
+    )
+
+
+def test_a_rejected_fact_moves_the_customer_out_of_its_segment(
+    api: Caller, madeup: MadeUp
+) -> None:
+    madeup.write(lambda db: db.run("UPDATE customer SET occupation = ''"))
+    madeup.refresh("wmGe")
+    before = api.get("/api/customers/wmGe").json["segments"]
+    post(api, f"/api/facts/{madeup.ids['farm']}", {"status": "rejected"})
+    after = api.get("/api/customers/wmGe").json["segments"]
+    assert (["grower"], []) == (before, after)
+
+
+def test_a_correction_is_in_the_journal_and_in_the_trail(api: Caller, madeup: MadeUp) -> None:
+    post(api, f"/api/facts/{madeup.ids['farm']}", {"status": "rejected"})
+    (line,) = journal.latest(madeup.database.read(), 1)
+    (row, *_) = api.get("/api/audit").json["items"]
+    assert ("fact_rejected", "wmGe", madeup.ids["farm"]) == (
+        line["kind"],
+        line["external_userid"],
+        line["ref"],
+    )
+    assert ("api", "fact_rejected", f"fact:{madeup.ids['farm']}") == (
+        row["actor"],
+        row["act"],
+        row["object"],
+    )
+    assert journal.first_broken_link(madeup.database.read()) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "maybe"},
+        {},
+        {"status": "confirmed", "value": {"date_to": "soon"}},
+        {"status": "confirmed", "value": {"amount": "20万"}},
+        {"status": "confirmed", "value": {"amount": 200_000}},
+        {"status": "confirmed", "more": 1},
+    ],
+)
+def test_a_correction_that_may_not_be_kept_changes_nothing(
+    api: Caller, madeup: MadeUp, body: dict[str, object]
+) -> None:
+    fact = madeup.ids["farm"]
+    before = api.get("/api/customers/wmGe").json["facts"]
+    assert (422, "invalid") == post(api, f"/api/facts/{fact}", body).error
+    assert before == api.get("/api/customers/wmGe").json["facts"]
+
+
+def test_a_correction_may_not_make_a_fact_sensitive(api: Caller, madeup: MadeUp) -> None:
+    body = {"status": "confirmed", "value": {"topic": "health"}}
+    madeup.write(
+        lambda db: db.run(
+            "UPDATE fact SET type = 'interest.concern', value = '{\"topic\": \"tax\"}'"
+            " WHERE id = :id",
+            id=madeup.ids["farm"],
+        )
+    )
+    assert (422, "invalid") == post(api, f"/api/facts/{madeup.ids['farm']}", body).error
+
+
+def test_a_sensitive_or_unknown_fact_cannot_be_corrected_by_a_program(
+    api: Caller, madeup: MadeUp
+) -> None:
+    for fact in (madeup.ids["other_bank"], 999_999):
+        answer = post(api, f"/api/facts/{fact}", {"status": "rejected"})
+        assert (404, "not_found") == answer.error
+
+
+# -- groups, pushes
+
+
+def test_a_group_tells_its_members_and_its_health(api: Caller) -> None:
+    found = api.get("/api/groups/wrStreet").json
+    assert ("城东邻里群", "liumin", 6, 5) == (
+        found["name"],
+        found["owner"],
+        found["member_count"],
+        found["customer_count"],
+    )
+    assert {"joined": 1, "left": 0, "spoke": 2, "messages": 15} == found["health"]
+    assert {"liumin", "wmWang", "wmLi", "wmDeng", "wmSun", "wmXu"} == {
+        each["id"] for each in found["members"]
+    }
+    assert (404, "not_found") == api.get("/api/groups/wrNone").error
+
+
+def test_a_push_tells_its_words_its_task_and_its_reasons(api: Caller) -> None:
+    items = api.get("/api/pushes").json["items"]
+    pushes = {each["external_userid"]: each for each in items}
+    assert (["G2", "G4"], None, None, "dropped") == tuple(
+        pushes["wmSun"][key] for key in ("rules", "text", "task", "status")
+    )
+    assert ("accepted", "msg-wmWang") == (
+        pushes["wmWang"]["task"]["status"],
+        pushes["wmWang"]["task"]["wecom_msgid"],
+    )
+    assert pushes["wmWang"]["text"].startswith("王姐")
+    assert "2026-12-01T09:20:00+08:00" == pushes["wmLi"]["confirmed_at"]
+
+
+@pytest.mark.parametrize(
+    ("query", "customers"),
+    [
+        ("status=held", ["wmChen"]),
+        ("campaign=maturity", ["wmLi"]),
+        ("external_userid=wmWang", ["wmWang"]),
+        ("on=2026-12-02", []),
+        ("on=2026-12-01&status=tasked", ["wmWang"]),
+    ],
+)
+def test_pushes_can_be_asked_for(api: Caller, query: str, customers: list[str]) -> None:
+    items = api.get(f"/api/pushes?{query}").json["items"]
+    assert customers == [each["external_userid"] for each in items]
+
+
+# -- cases
+
+
+def test_a_case_tells_why_and_what_happened(api: Caller, madeup: MadeUp) -> None:
+    items = api.get("/api/escalations?status=open").json["items"]
+    (case,) = [each for each in items if each["kind"] == "complaint"]
+    assert ("queue", "wmLi", "wrStreet", "chenxy", "昨天排队排了两小时") == (
+        case["topic"],
+        case["external_userid"],
+        case["chat_id"],
+        case["assignee"],
+        case["evidence"]["text"],
+    )
+    assert ["opened", "card sent", "raised"] == [each["step"] for each in case["history"]]
+
+
+def test_an_outcome_closes_a_case_once(api: Caller, madeup: MadeUp) -> None:
+    case = madeup.ids["case interest"]
+    first = post(api, f"/api/escalations/{case}", {"outcome": "sold", "note": "办了三年期"})
+    second = post(api, f"/api/escalations/{case}", {"outcome": "later"})
+    assert ("closed", "sold", "办了三年期") == tuple(
+        first.json[key] for key in ("status", "outcome", "note")
+    )
+    assert (409, "conflict") == second.error
+    assert [CloseCase(case, "sold", "api")] == madeup.acted  # type: ignore[arg-type]  # a plain id will do in a test
+
+
+def test_an_unknown_outcome_is_refused(api: Caller, madeup: MadeUp) -> None:
+    case = madeup.ids["case interest"]
+    answer = post(api, f"/api/escalations/{case}", {"outcome": "happy"})
+    assert ((422, "invalid"), []) == (answer.error, madeup.acted)
+
+
+# -- the rest
+
+
+def test_reports_count_a_span_of_days(api: Caller) -> None:
+    rows = api.get("/api/reports/pushes?from=2026-12-01&to=2026-12-01").json["rows"]
+    birthday = next(each for each in rows if each["campaign"] == "birthday")
+    assert (5, 1, 1, 2) == tuple(
+        birthday[key] for key in ("planned", "tasked", "held", "dropped")
+    )
+    before = api.get("/api/reports/pushes?from=2026-11-01&to=2026-11-30").json
+    assert (("2026-11-01", "2026-11-30"), []) == ((before["first"], before["last"]), before["rows"])
+
+
+@pytest.mark.parametrize("name", ["pushes", "cases", "groups", "consents", "facts"])
+def test_every_report_answers(api: Caller, name: str) -> None:
+    answer = api.get(f"/api/reports/{name}")
+    assert (200, name, NOW.date().isoformat()) == (
+        answer.status,
+        answer.json["name"],
+        answer.json["last"],
+    )
+    assert answer.json["rows"]
+
+
+def test_a_day_that_does_not_exist_is_refused(api: Caller) -> None:
+    assert (422, "invalid") == api.get("/api/reports/pushes?from=2026-02-30").error
+
+
+def test_the_description_and_its_page_need_nobody_elses_server(address: str) -> None:
+    described = Caller(address).get("/openapi.json").json
+    page = Caller(address).get("/docs").text
+    assert all(path.replace("{", "{") in page for path in described["paths"])
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+
+
+def test_a_body_over_one_mebibyte_is_refused(api: Caller, madeup: MadeUp) -> None:
+    body = {"status": "confirmed", "value": {"trade": "x" * (1 << 20)}}
+    assert (413, "too_large") == post(api, f"/api/facts/{madeup.ids['farm']}", body).error
+
+
+def test_errors_never_repeat_what_was_sent(api: Caller, madeup: MadeUp) -> None:
+    secret = "13800000001"
+    answer = post(api, f"/api/facts/{madeup.ids['farm']}", {"status": secret})
+    assert secret not in answer.text
+    broken = api.call(
+        "POST",
+        f"/api/facts/{madeup.ids['farm']}",
+        body=json.dumps(secret)[:-1],
+        headers={"content-type": "application/json"},
+    )
+    assert ((422, "invalid"), False) == (broken.error, secret in broken.text)
+
+
+def test_metrics_are_served(address: str) -> None:
+    answer = Caller(address).get("/metrics")
+    assert (200, "qunguan_up 1\n") == (answer.status, answer.text)
