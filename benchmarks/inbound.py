@@ -15,9 +15,6 @@ from benchmarks.servers import Server, fresh_folder, serving, start, wait
 from benchmarks.stub import serving_stub
 from bot.wire import content_key
 
-_LATENCY_COUNT = 60.0
-"""Callbacks of an open loop for each second of ``Scale.seconds``, in the smoke test."""
-
 
 def _post(server: Server, count: int, seed: int) -> Load:
     answered = load(Job(server.port, count, seed))
@@ -126,7 +123,7 @@ def killed(scale: Scale) -> list[Figure]:
     acked = lost = doubled = 0
     with serving_stub() as stub:
         for number in range(scale.kills):
-            seed, count = 5000 + 2 * number, max(100, scale.callbacks // 2)
+            seed, count = 5000 + 2 * number, max(1_000, scale.callbacks // 2)
             keys = [_key(each.content) for each in callbacks.make(count, seed)]
             server = start("run", folder, WECOM_BASE_URL=stub.url)
             wait(server)
@@ -137,8 +134,12 @@ def killed(scale: Scale) -> list[Figure]:
                 raise RuntimeError("the load was over before the kill")
             acked += len(answered.acked)
             lost += len({keys[index] for index in answered.acked} - _keys(folder))
-            with _restarted(folder, stub.url) as server:
+            server = start("run", folder, WECOM_BASE_URL=stub.url)
+            try:
+                wait(server)
                 load(Job(server.port, count, seed, repeat=True))
+            finally:
+                server.stop()
             kept = _keys(folder)
             lost += len(set(keys) - kept)
             doubled += _count(folder) - len(kept)
@@ -155,22 +156,6 @@ def killed(scale: Scale) -> list[Figure]:
     ]
 
 
-def _restarted(folder: Path, url: str) -> _Running:
-    return _Running(folder, url)
-
-
-class _Running:
-    def __init__(self, folder: Path, url: str) -> None:
-        self._server = start("run", folder, WECOM_BASE_URL=url)
-
-    def __enter__(self) -> Server:
-        wait(self._server)
-        return self._server
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.stop()
-
-
 def _kill_when(server: Server, *, already: int, more: int) -> None:
     """As soon as so many callbacks more are stored."""
     pause = threading.Event()
@@ -179,10 +164,12 @@ def _kill_when(server: Server, *, already: int, more: int) -> None:
     server.kill()
 
 
-def _key(content: bytes) -> bytes:
-    return content_key(callbacks.SOURCE, content).encode()
+def _key(content: bytes) -> str:
+    return content_key(callbacks.SOURCE, content)
 
 
-def _keys(folder: Path) -> set[bytes]:
+def _keys(folder: Path) -> set[str]:
+    """The keys that are stored, without the moment that the door puts before them."""
     with closing(sqlite3.connect(folder / "qunguan.db")) as store:
-        return {bytes(row[0]) for row in store.execute("SELECT key FROM inbox")}
+        rows = store.execute("SELECT CAST(key AS TEXT) FROM inbox").fetchall()
+    return {row[0][row[0].index(callbacks.SOURCE) :] for row in rows}

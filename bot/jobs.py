@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
+import structlog
+
 from bot import inbox, outbox
 from bot.actions import KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
@@ -15,12 +17,15 @@ from bot.happenings import CaseOverdue
 from bot.listening import Listener
 from bot.model import ExternalUserId, Purpose, UserId
 from bot.rulebook import Rulebook
-from bot.store import cases, journal, people, pushes, rings, talk
+from bot.store import cases, journal, people, pushes, rings, segments, standing, talk
 from bot.store.db import Database, Db
 from bot.store.rings import Fence
 from scheduler.ring import Job
 
+log = structlog.get_logger()
 _KEEP_DONE = timedelta(days=7)
+_PEOPLE_AT_ONCE = 500
+_SUNDAY = 6
 _PLAN_LATE = timedelta(days=10)
 """A day missed is planned so much later; each push has its own latest useful moment."""
 
@@ -49,7 +54,9 @@ class Jobs:
             Job("expire_tasks", self.expire_tasks, every=minute),
             Job("reconcile", self.reconcile, every=timedelta(hours=1)),
             Job("destroy_sealed", self.destroy_sealed, every=timedelta(hours=1)),
+            Job("refresh_touched", self.refresh_touched, every=15 * second),
             Job("recheck_segments", self.recheck_segments, at=time(0, 30)),
+            Job("recompute_all", self.recompute_all, at=time(1, 30)),
             Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
             Job("forget", self.forget, at=time(3, 0), useful_for=timedelta(days=1)),
         ]
@@ -117,15 +124,50 @@ class Jobs:
 
     # -- what is known
 
-    def recheck_segments(self, fence: Fence, _due: datetime) -> int:
-        """Segments that the calendar changes: ages, expiry, dates that come near."""
+    def refresh_touched(self, fence: Fence, _due: datetime) -> int:
+        """Whoever something became known of without a message: friends, imports, corrections."""
+        if standing.rules_changed(self.database.read(), self.rules):
+            self._fenced(fence, lambda db: standing.touch_all(db, self.rules, self._now()))
+        return self._derive_due(fence, lambda db: standing.touched(db, _PEOPLE_AT_ONCE))
 
-        def recheck(db: Db) -> int:
-            moved = list(self.listener.refresh_segments(db, None, self.clock.now(), self._now()))
+    def recheck_segments(self, fence: Fence, _due: datetime) -> int:
+        """What the calendar changes: ages, expiry, dates that come near, silence, decay."""
+        day = today(self.clock)
+        return self._derive_due(fence, lambda db: standing.due(db, day, _PEOPLE_AT_ONCE))
+
+    def recompute_all(self, fence: Fence, due: datetime) -> int:
+        """Derive everybody again; that moves nobody unless something was missed.
+
+        Returns:
+            How many moved; the journal and the log tell of any.
+        """
+        weekly = self.rules.thresholds.recompute == "weekly"
+        if weekly and due.astimezone(SHANGHAI).weekday() != _SUNDAY:
+            return 0
+        self.recheck_segments(fence, due)
+        moved, after = 0, ""
+        while people_now := segments.customers_after(self.database.read(), after, _PEOPLE_AT_ONCE):
+            moved += self._derive(fence, people_now)
+            after = people_now[-1]
+        if moved:
+            log.warning("recomputing moved customers", moved=moved)
+        return moved
+
+    def _derive_due(self, fence: Fence, whom: Callable[[Db], list[str]]) -> int:
+        """A few hundred a transaction, so that what comes in is kept meanwhile."""
+        moved = 0
+        while some := whom(self.database.read()):
+            moved += self._derive(fence, some)
+        return moved
+
+    def _derive(self, fence: Fence, customers: list[str]) -> int:
+        def derive(db: Db) -> int:
+            who = [ExternalUserId(each) for each in customers]
+            moved = list(self.listener.refresh_segments(db, who, self.clock.now(), self._now()))
             self.notice(db, list(moved))
             return len(moved)
 
-        return self._fenced(fence, recheck)
+        return self._fenced(fence, derive)
 
     def destroy_sealed(self, fence: Fence, _due: datetime) -> int:
         """Text whose agreement stayed unknown for five days is destroyed."""

@@ -19,7 +19,7 @@ from bot.happenings import (
 )
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, UserId, is_external
 from bot.rulebook import Rulebook
-from bot.store import journal, ledger, people, segments, talk
+from bot.store import journal, ledger, people, segments, standing, talk
 from bot.store.db import Db
 from bot.vault import Vault
 
@@ -58,9 +58,20 @@ class Listener:
             yield from self.take_back(db, message.recalls, now)
             return
         if not is_external(message.sender):
-            talk.keep_message(db, self.vault, message, conversation, "unread")
+            yield from self._hear_staff(db, message, conversation, now)
             return
         yield from self._hear_customer(db, message, conversation, now)
+
+    def _hear_staff(
+        self, db: Db, message: ArchivedMessage, conversation: str, now: int
+    ) -> Iterator[object]:
+        """Staff give context; lines that came before theirs in the archive may answer them."""
+        if not talk.keep_message(db, self.vault, message, conversation, "unread"):
+            return
+        sent = int(message.sent_at.timestamp() * 1000)
+        answered = talk.count_replies_again(db, conversation, sent)
+        if answered:
+            yield from self.refresh_segments(db, answered, message.sent_at, now)
 
     def _hear_customer(
         self, db: Db, message: ArchivedMessage, conversation: str, now: int
@@ -82,8 +93,8 @@ class Listener:
                 conversation, message.chat_id, customer, UserId(inside), message.sent_at
             )
         if allowed:
-            talk.count_activity(db, customer, message.sent_at)
-            yield from self._learn(db, message, conversation, now)
+            yield from self._read(db, message, conversation, now)
+            yield from self.refresh_segments(db, [customer], message.sent_at, now)
             yield from self._look_at_activity(db, customer, message)
 
     def _allowed(self, db: Db, message: ArchivedMessage, conversation: str) -> bool | None:
@@ -135,12 +146,18 @@ class Listener:
                 talk.set_state(db, row["msgid"], "refused")
                 continue
             talk.set_state(db, row["msgid"], "read")
-            message = talk.restore(row, self.vault)
-            talk.count_activity(db, customer, message.sent_at)
-            yield from self._learn(db, message, conversation, now)
+            yield from self._read(db, talk.restore(row, self.vault), conversation, now)
         if not agreed:
             for msgid in talk.read_messages(db, conversation, customer):
-                yield from self._unlearn(db, msgid, "refused", now)
+                self._unlearn(db, msgid, "refused", now)
+        yield from self.refresh_segments(db, [customer], self.rules.moment(now), now)
+
+    def _read(
+        self, db: Db, message: ArchivedMessage, conversation: str, now: int
+    ) -> Iterator[object]:
+        """Count a message that may be read, and learn from it."""
+        talk.count_activity(db, message, asks=self.rules.standing.asks(message.text))
+        yield from self._learn(db, message, conversation, now)
 
     def _learn(
         self, db: Db, message: ArchivedMessage, conversation: str, now: int
@@ -154,17 +171,13 @@ class Listener:
             return
         who = people.customer(db, customer)
         assert who is not None
-        learned = False
         for fact in facts:
             if message.open_kfid and fact.type not in _KF_ALWAYS and not who["profiling_ok"]:
                 continue
             kept = keepable(fact, sensitive_consent=bool(who["sensitive_ok"]))
             event = kept and self._keep_fact(db, message, kept, now)
             if event:
-                learned = True
                 yield event
-        if learned:
-            yield from self.refresh_segments(db, [customer], message.sent_at, now)
 
     def _speech(self, db: Db, message: ArchivedMessage, conversation: str) -> tuple[Speech, int]:
         """The message with what the speaker wrote just before, and where it starts in that."""
@@ -218,17 +231,23 @@ class Listener:
     def take_back(self, db: Db, msgid: str, now: int) -> Iterator[object]:
         """A message was recalled: its text and what was learnt from it go."""
         talk.expect_nothing(db, msgid, now)
-        yield from self._unlearn(db, msgid, "recalled", now)
+        touched = self._unlearn(db, msgid, "recalled", now)
+        if touched:
+            yield from self.refresh_segments(db, touched, self.rules.moment(now), now)
 
-    def _unlearn(self, db: Db, msgid: str, state: str, now: int) -> Iterator[SegmentsChanged]:
+    def _unlearn(self, db: Db, msgid: str, state: str, now: int) -> list[ExternalUserId]:
+        """Take a message out of the talk and the ledger; whom that concerns."""
+        row = talk.message(db, msgid)
+        talk.discount_activity(db, msgid)
         talk.set_state(db, msgid, state)
-        touched = ledger.recall(db, msgid)
-        for customer in touched:
+        touched = set(ledger.recall(db, msgid))
+        for customer in sorted(touched):
             journal.note(db, "recalled", now, customer=customer)
             self._birthday_again(db, customer, now)
-        if touched:
-            at = self.rules.moment(now)
-            yield from self.refresh_segments(db, touched, at, now)
+        if row is not None:
+            replies = talk.count_replies_again(db, row["conversation"], row["sent_at"])
+            touched |= {*replies, *([row["sender"]] if is_external(row["sender"]) else [])}
+        return sorted(touched)
 
     def _birthday_again(self, db: Db, customer: ExternalUserId, now: int) -> None:
         """A birthday that only talk told is what the talk that is left says."""
@@ -242,24 +261,13 @@ class Listener:
     def refresh_segments(
         self, db: Db, customers: list[ExternalUserId] | None, at: Any, now: int
     ) -> Iterator[SegmentsChanged]:
-        """Derive segments of the touched customers again; who moved."""
-        moved = segments.refresh(
-            db,
-            self.rules.segments,
-            self.rules.lines,
-            self.rules.moment(now).astimezone(SHANGHAI).date(),
-            now,
-            customers,
-        )
-        for each in moved:
-            journal.note(
-                db,
-                "segments",
-                now,
-                customer=each.external_userid,
-                entered=each.entered,
-                left=each.left,
-            )
+        """Derive segments, states and class of the touched customers again; who moved."""
+        today = self.rules.moment(now).astimezone(SHANGHAI).date()
+        derived = standing.refresh_all(db, self.rules, today, now, customers)
+        for each in derived.states:
+            _note_moved(db, "states", each, now)
+        for each in derived.segments:
+            _note_moved(db, "segments", each, now)
             yield SegmentsChanged(ExternalUserId(each.external_userid), each.entered, each.left, at)
 
     def _look_at_activity(
@@ -271,6 +279,11 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def _note_moved(db: Db, kind: str, moved: segments.Moved, now: int) -> None:
+    who, entered, left = moved.external_userid, moved.entered, moved.left
+    journal.note(db, kind, now, customer=who, entered=entered, left=left)
 
 
 def _said_now(fact: Fact, start: int) -> Fact:

@@ -16,6 +16,7 @@ from bot.store.db import Db
 from bot.store.intake import Derivation
 from bot.store.segments import Lines
 from bot.yamlfile import load_section
+from handlers.ledger_fields import LedgerRules, load_ledger
 from handlers.rules import (
     EscalationRules,
     SegmentRule,
@@ -47,6 +48,7 @@ class Rulebook:
     calendar: BranchCalendar
     segments: list[SegmentRule]
     standing: StandingRules
+    ledger: LedgerRules
     tags: list[TagName]
     escalation: EscalationRules
     campaigns: Mapping[str, Campaign]
@@ -179,6 +181,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         calendar=build_calendar(thresholds, load_holidays(config / "holidays.yaml")),
         segments=segments,
         standing=load_states(config / "rules" / "states.yaml", _active_line(thresholds)),
+        ledger=load_ledger(config / "rules" / "ledger.yaml"),
         tags=load_tag_names(config / "rules" / "tags.yaml", segments),
         escalation=load_escalation(config / "rules" / "escalation.yaml"),
         campaigns={each.name: each for each in load_campaigns(templates / "campaigns")},

@@ -90,6 +90,8 @@ class Thresholds:
         deadlines: For each kind of case a span of branch hours; None until the day closes.
         personal_texts_a_day: Texts by name that one member is asked to confirm.
         refusal_days: Nobody asks again for so long after a refusal.
+        recompute: How often everything that is derived of customers is derived again: daily, or
+            weekly on Sunday.
         latest_useful_days: The most days a push of an occasion may be late; 0 is that day only.
     """
 
@@ -103,6 +105,7 @@ class Thresholds:
     personal_texts_a_day: int
     refusal_days: int
     feb29: Feb29
+    recompute: str
     latest_useful_days: Mapping[str, int]
 
     def layer_of(self, assets: int | None) -> Layer:
@@ -141,6 +144,7 @@ def _thresholds(top: Section) -> Thresholds:
         personal_texts_a_day=top.value("personal_texts_a_day").whole(0, 200),
         refusal_days=top.value("refusal_days").whole(180, 3650),
         feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",
+        recompute=top.value("recompute").choice(("daily", "weekly")),
         latest_useful_days=_latest_useful(top.section("latest_useful_days")),
     )
     top.close()

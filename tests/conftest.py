@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from madeup import MadeUp
+    from madeup import MadeUp, Stage
+
+settings.register_profile(
+    "qunguan",
+    database=None,  # no folder of examples beside the sources
+    deadline=None,  # machines differ, and no test asserts speed
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("qunguan")
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +44,16 @@ def madeup(filled_store: Path, tmp_path: Path) -> Iterator[MadeUp]:
     found.database.close()
 
 
-@pytest.fixture
-def address(madeup: MadeUp) -> Iterator[str]:
-    """Where the branch's site is served."""
-    from madeup import served  # noqa: PLC0415  # as above
+@pytest.fixture(scope="session")
+def stage() -> Iterator[Stage]:
+    """One server for all tests of the site: starting one costs more than most tests."""
+    from madeup import Stage  # noqa: PLC0415  # as above
 
-    with served(madeup) as found:
+    with Stage() as found:
         yield found
+
+
+@pytest.fixture
+def address(madeup: MadeUp, stage: Stage) -> str:
+    """Where the branch's site is served."""
+    return stage.show(madeup)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 
@@ -23,7 +23,7 @@ from bot.facts import Evidence, Fact, FactType
 from bot.links import LoginLinks, OutLinks
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId
 from bot.rulebook import Rulebook, load_rulebook
-from bot.store import cases, consents, journal, ledger, migrations, people, pushes, segments, talk
+from bot.store import cases, consents, journal, ledger, migrations, people, pushes, standing, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.web.services import Services
@@ -107,7 +107,7 @@ class MadeUp:
             if isinstance(change, Refuse):
                 list(refuse(db, change, now, moment))
             else:
-                list(close_case(db, change, now, moment))
+                list(close_case(db, change, self.rules, now))
 
         self.write(apply)
 
@@ -117,7 +117,7 @@ class MadeUp:
 
 def refresh(db: Db, rules: Rulebook, customers: list[str] | None) -> None:
     moment = int(NOW.timestamp() * 1000)
-    segments.refresh(db, rules.segments, rules.lines, NOW.date(), moment, customers)
+    standing.refresh_all(db, rules, NOW.date(), moment, customers)
 
 
 def build_branch(folder: Path) -> MadeUp:
@@ -372,11 +372,11 @@ def _say(db: Db, vault: Vault, customer: str, chat_id: str, text: str, moment: i
         MsgId(msgid), moment, customer, (), ChatId(chat_id), sent, "text", text
     )
     talk.keep_message(db, vault, message, chat_id, "read")
-    talk.count_activity(db, ExternalUserId(customer), sent)
+    talk.count_activity(db, message, asks="?" in text)
     return msgid
 
 
-SAID = (
+SAID: tuple[tuple[Any, ...], ...] = (
     # customer, chat, moment, text, type, value, words, confidence
     (
         "interest", "wmWang", "wrStreet", (9, 31, 0), "我想聊聊大额存单,现在几个点?",
@@ -442,7 +442,7 @@ def _pushes(db: Db, branch: MadeUp) -> None:
         "\n要我提前准备什么,回我一声就行。\n——城东支行 陈小雨",
         "wmFang": "方姐,您有一笔大额存单12月31日(周四)到期。\n——城东支行 马志远",
     }
-    rows = (
+    rows: tuple[tuple[Any, ...], ...] = (
         ("wmWang", "birthday", "0", "greeting", "chenxy", "tasked", []),
         ("wmLi", "maturity", "30", "service", "chenxy", "confirmed", []),
         ("wmDeng", "birthday", "0", "greeting", "chenxy", "dropped", ["G3"]),
@@ -567,31 +567,53 @@ def _journal(db: Db, branch: MadeUp) -> None:
 # -- serving
 
 
+class Stage:
+    """A server on a port of its own that shows one branch's site after the other."""
+
+    def __init__(self) -> None:
+        self._listening = socket.socket()
+        self._listening.bind(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._site: Any = None
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                self,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._listening],), daemon=True
+        )
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._site(scope, receive, send)
+
+    def show(self, branch: MadeUp, public_url: str = "") -> str:
+        """Serve this branch from now on; the address is its public one unless told otherwise."""
+        links = replace(branch.services.login_links, public_url=public_url or self.address)
+        branch.services = replace(branch.services, login_links=links)
+        self._site = build_site(branch.services)
+        return self.address
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        until = time.monotonic() + 20
+        while not self._server.started and time.monotonic() < until:
+            self._thread.join(0.01)
+        return self
+
+    def __exit__(self, *_trouble: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+        self._listening.close()
+
+
 @contextmanager
 def served(branch: MadeUp, public_url: str = "") -> Iterator[str]:
-    """The site on a port of its own, which is also its public address unless told otherwise."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    links = replace(branch.services.login_links, public_url=public_url or address)
-    branch.services = replace(branch.services, login_links=links)
-    config = uvicorn.Config(
-        build_site(branch.services),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
-    thread.start()
-    until = time.monotonic() + 20
-    while not server.started and time.monotonic() < until:
-        thread.join(0.01)
-    try:
-        yield address
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listening.close()
+    """A server for one branch; gives its address."""
+    with Stage() as stage:
+        yield stage.show(branch, public_url)

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
 from bot.actions import PullKf
-from bot.archive.pull import Decryptor, Gap, Page, pull_page
+from bot.archive.crypto import EncryptedRecord
+from bot.archive.pull import Decryptor, Gap, Page, open_record, pull_page
 from bot.archive.source import ArchiveSource
+from bot.archive.strict import DamagedRecord, WrongKey
 from bot.clock import Clock
 from bot.inbox import Inbox
 from bot.listening import ARCHIVE, KF, pack_record
-from bot.model import OpenKfId
+from bot.model import ArchivedMessage, OpenKfId
 from bot.store import journal, talk
-from bot.store.db import Database, Db
+from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 from bot.wecom import WeComClient
 
 log = structlog.get_logger()
 ARCHIVE_CURSOR = "archive"
 _PAGE = 500
+_WAITING = """
+SELECT id, seq, msgid, record_sealed FROM set_aside
+WHERE readable_later = 1 AND id > :after ORDER BY id LIMIT 500
+"""
 
 
 @dataclass
@@ -40,11 +46,15 @@ class Puller:
     wecom: WeComClient
     source: ArchiveSource | None
     decryptor: Decryptor | None
+    _tried_again: bool = field(default=False, init=False)
 
     def pull_archive(self) -> None:
         """Everything that the archive has after our cursor, page by page."""
         if self.source is None or self.decryptor is None:
             return
+        if not self._tried_again:
+            self._open_again(self.decryptor)
+            self._tried_again = True
         while True:
             after = int(talk.cursor(self.database.read(), ARCHIVE_CURSOR) or 0)
             page = pull_page(self.source, self.decryptor, after, _PAGE)
@@ -52,6 +62,46 @@ class Puller:
                 self.database.write(self._touch)
                 return
             self._keep(page)
+
+    def _open_again(self, decryptor: Decryptor) -> None:
+        """Read what was set aside for want of its key: keys are loaded when the bot starts."""
+        waiting = self.database.read().rows(_WAITING, after=0)
+        while waiting:
+            opened = {
+                row["id"]: message
+                for row in waiting
+                if (message := self._opened(row, decryptor)) is not None
+            }
+            rows = [
+                (
+                    _key(ARCHIVE, each.msgid),
+                    ARCHIVE,
+                    self.vault.seal(pack_record(each)),
+                    self._now(),
+                )
+                for each in opened.values()
+            ]
+
+            def keep(
+                db: Db,
+                rows: list[tuple[bytes, str, bytes, int]] = rows,
+                done: list[int] = list(opened),  # noqa: B006  # bound for this round, never changed
+            ) -> None:
+                self.inbox.keep_rows(db, rows)
+                db.many("DELETE FROM set_aside WHERE id = :id", [{"id": each} for each in done])
+
+            if opened:
+                self.database.write(keep)
+                self.inbox.wake()
+                log.info("archive records opened with a new key", records=len(opened))
+            waiting = self.database.read().rows(_WAITING, after=waiting[-1]["id"])
+
+    def _opened(self, row: Row, decryptor: Decryptor) -> ArchivedMessage | None:
+        sealed = json.loads(self.vault.open(row["record_sealed"]))
+        try:
+            return open_record(EncryptedRecord(row["seq"], row["msgid"], *sealed), decryptor)
+        except (DamagedRecord, WrongKey):
+            return None
 
     def _keep(self, page: Page) -> None:
         now = self._now()

@@ -69,8 +69,10 @@ class Database:
         self._wake = threading.Condition()
         self._closing = False
         self._readers: list[sqlite3.Connection] = []
+        # Opened here and not in the thread: the first one switches the file to WAL, which fails
+        # beside a reader that opens at the same moment, and whoever opens is told.
         self._writer = threading.Thread(
-            target=self._write_forever, name="store-writer", daemon=True
+            target=self._write_forever, args=(connect(path),), name="store-writer", daemon=True
         )
         self._writer.start()
 
@@ -113,8 +115,7 @@ class Database:
         for connection in self._readers:
             connection.close()
 
-    def _write_forever(self) -> None:
-        connection = connect(self.path)
+    def _write_forever(self, connection: sqlite3.Connection) -> None:
         db = Db(connection)
         while jobs := self._next_jobs():
             _commit_together(db, jobs)

@@ -16,6 +16,7 @@ _BY_CUSTOMER = (
     "fact",
     "consent",
     "segment_member",
+    "customer_state",
     "holding",
     "decision",
     "push",

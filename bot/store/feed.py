@@ -78,7 +78,7 @@ def last_id(db: Db) -> int:
 def figures(db: Db, who: Viewer, *, since: int, now: int) -> dict[str, int]:
     """What happened since a moment and what waits now, within somebody's sight."""
     scope = _readable(who)
-    kinds = ("joined_group", "friend_added", "friend_found", "fact_learned", "refused")
+    kinds = ("joined_group", "friend_added", "fact_learned", "refused")
     lines = {
         row["kind"]: row["lines"]
         for row in db.rows(
@@ -93,7 +93,7 @@ def figures(db: Db, who: Viewer, *, since: int, now: int) -> dict[str, int]:
     assert cases is not None
     return {
         "joined": lines.get("joined_group", 0),
-        "friends": lines.get("friend_added", 0) + lines.get("friend_found", 0),
+        "friends": lines.get("friend_added", 0),
         "facts": lines.get("fact_learned", 0),
         "refused": lines.get("refused", 0),
         "waiting": pushes["waiting"] or 0,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.model import Role
-from bot.store import cases as cases_store
 from bot.store.db import Db, Row
 from bot.store.sight import Sight, Viewer, visible_to
 
@@ -139,16 +138,3 @@ def steps_of(db: Db, case_ids: Iterable[int]) -> dict[int, list[Row]]:
             "SELECT * FROM escalation_step WHERE escalation_id = :id ORDER BY id", id=case_id
         )
     return found
-
-
-def note_case(db: Db, case_id: int, userid: str, note: str, at: int) -> bool:
-    """Add words to a case that this employee closed; False when somebody else did."""
-    noted = db.run(
-        "UPDATE escalation SET note = :note WHERE id = :id AND closed_by = :userid",
-        note=note,
-        id=case_id,
-        userid=userid,
-    )
-    if noted:
-        cases_store.add_step(db, case_id, userid, "noted", at, note=note)
-    return bool(noted)

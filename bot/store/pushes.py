@@ -33,20 +33,22 @@ WHERE c.next_birthday_on = :on AND c.birthday_calendar = :calendar AND c.erased 
 ON CONFLICT (key) DO NOTHING
 """
 # Two maturities of one customer on a day are one notice; the holding's manager sends it when
-# they are a friend of the customer.
+# they are a friend of the customer. Three covering indexes answer everything: the plus and
+# INDEXED BY keep SQLite from unique indexes, which cost it a row of a million each time
+# (5 of 25 ms for 2,300 notices).
 _PLAN_MATURITIES = f"""
 INSERT INTO push {_COLUMNS}
 SELECT 'maturity:' || :matures || ':' || c.external_userid || ':' || :step,
   :campaign, :version, 'maturity', :matures, :step, c.external_userid, :purpose,
   'mass_single',
   coalesce((SELECT f.userid FROM follow f WHERE f.external_userid = c.external_userid
-    AND f.userid = h.manager AND f.ended_at IS NULL), {_OLDEST_FRIEND}),
+    AND +f.userid = h.manager AND f.ended_at IS NULL), {_OLDEST_FRIEND}),
   c.branch, :on, :due, :useful, :now, h.kinds
 FROM (SELECT external_userid, max(manager) AS manager, json_group_array(kind) AS kinds
   FROM holding WHERE matures_on = :matures AND status = 'open' AND external_userid IS NOT NULL
   GROUP BY external_userid) h
-JOIN customer c ON c.external_userid = h.external_userid AND c.erased = 0
-WHERE 1 = 1 -- without it SQLite reads ON CONFLICT as a join condition
+CROSS JOIN customer c INDEXED BY customer_planned
+WHERE c.external_userid = h.external_userid AND c.erased = 0
 ON CONFLICT (key) DO NOTHING
 """
 _WAITING = """

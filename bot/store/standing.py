@@ -12,26 +12,26 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
 
 from bot.store.db import Db, Row
 from bot.store.segments import Lines, Moved, Rule, batches
 from bot.store.segments import refresh as refresh_segments
-from handlers.states import StandingRules
+from handlers.states import StandingRules, days_until_turn
 
 RULES_SEEN = "standing_rules"
 """The cursor that tells by which rules everybody was last derived."""
 _SCOPE = "external_userid IN (SELECT value FROM json_each(:ids))"
 _STANDING = """
 WITH k AS MATERIALIZED (SELECT {times} FROM customer c WHERE c.{scope})
-SELECT c.external_userid, c.erased, c.contact_class, c.recheck_on, {contact_class} AS now_class,
-  {columns}
+SELECT c.external_userid, c.erased, c.contact_class, c.recheck_on, k.score,
+  {contact_class} AS now_class, {columns}
 FROM k CROSS JOIN customer c ON c.external_userid = k.external_userid
 """
 # Sign-ups are facts: people confirm and reject them, messages are recalled. All days that a
-# rule can look back to are counted again; nobody without such a fact costs more than looking for one.
+# rule can look back to are counted again, for those who have such a fact.
 _SIGN_UPS = f"""
 UPDATE activity SET sign_ups = (
   SELECT count(*) FROM fact f WHERE f.external_userid = activity.external_userid
@@ -41,6 +41,12 @@ UPDATE activity SET sign_ups = (
 WHERE {_SCOPE} AND day_on > date(:today, '-400 days') AND (sign_ups > 0 OR EXISTS (
   SELECT 1 FROM fact f WHERE f.external_userid = activity.external_userid
     AND f.type = 'event.rsvp'))
+"""
+_POINTS = f"""
+SELECT a.external_userid, CAST(julianday(:today) - julianday(a.day_on) AS INTEGER) AS age,
+  {{points}} AS points
+FROM activity a
+WHERE a.{_SCOPE} AND a.day_on <= :today AND a.day_on > date(:today, '-{{days}} days')
 """
 _STATES = f"SELECT external_userid, state FROM customer_state WHERE {_SCOPE}"
 _DUE = """
@@ -151,9 +157,8 @@ def _statement_of(states: str, times: str, contact_class: str, turns: tuple[str,
 
 
 def _statement(standing: StandingRules, segments: tuple[Rule, ...]) -> str:
-    turns: dict[str, None] = dict.fromkeys(standing.turns)
-    for rule in (*standing.states, *segments):
-        turns.update(dict.fromkeys(rule.turns))
+    of_rules = [*(rule.turns for rule in standing.states), *(rule.turns for rule in segments)]
+    turns = dict.fromkeys(turn for some in (standing.turns, *of_rules) for turn in some)
     states = ", ".join(f"({rule.where}) AS is_{rule.name}" for rule in standing.states)
     return _statement_of(states, standing.times, standing.contact_class, tuple(turns))
 
@@ -164,12 +169,13 @@ def _keep(
     """Write what differs from what is remembered."""
     had: dict[str, set[str]] = {row["external_userid"]: set() for row in rows}
     for row in db.rows(_STATES, ids=ids):
-        had.setdefault(row["external_userid"], set()).add(row["state"])
+        had[row["external_userid"]].add(row["state"])
+    turns = _score_turns(db, standing, rows, today)
     moved, entered, left, looks = [], [], [], []
     for row in rows:
         who, erased = row["external_userid"], row["erased"]
         has = set() if erased else {r.name for r in standing.states if row[f"is_{r.name}"]}
-        look = None if erased else _next_look(row, today)
+        look = None if erased else _next_look(row, today, turns.get(who))
         more, less = sorted(has - had[who]), sorted(had[who] - has)
         entered += [(who, state, now) for state in more]
         left += [(who, state) for state in less]
@@ -190,10 +196,31 @@ def _keep(
     return moved
 
 
-def _next_look(row: Row, today: date) -> str | None:
+def _next_look(row: Row, today: date, score_turn: str | None) -> str | None:
     after = today.isoformat()
     turns = [row[key] for key in row.keys() if key.startswith("turn_")]  # noqa: SIM118  # a row
+    turns.append(score_turn)
     return min((day for day in turns if day is not None and day > after), default=None)
+
+
+def _score_turns(db: Db, standing: StandingRules, rows: list[Row], today: date) -> dict[str, str]:
+    """When scores will have decayed to a line, of those who are above one."""
+    lines = standing.score_lines
+    lowest = min((line for line, _ in lines), default=None)
+    above = [row["external_userid"] for row in rows if lowest and row["score"] >= lowest]
+    if not above:
+        return {}
+    days = len(standing.shares) + max(within for _, within in lines)
+    points: dict[str, list[tuple[int, int]]] = {who: [] for who in above}
+    statement = _POINTS.format(points=standing.points, days=days)
+    for row in db.rows(statement, ids=json.dumps(above), today=today.isoformat()):
+        points[row["external_userid"]].append((row["age"], row["points"]))
+    found = {}
+    for who, days_of in points.items():
+        ahead = days_until_turn(days_of, standing.shares, lines)
+        if ahead is not None:
+            found[who] = (today + timedelta(days=ahead)).isoformat()
+    return found
 
 
 # -- who is due
@@ -219,20 +246,22 @@ def touch(db: Db, customer: str) -> None:
     db.run("UPDATE customer SET recheck_on = '' WHERE external_userid = :id", id=customer)
 
 
-def touch_all_under_new_rules(db: Db, rules: Rules, now: int) -> bool:
-    """Have everybody derived again when the rules are not those of the last time."""
+def rules_changed(db: Db, rules: Rules) -> bool:
+    """Whether the rules are not those by which everybody was last derived."""
     mark = _fingerprint(rules)
-    if db.value("SELECT value FROM cursor WHERE name = :name", name=RULES_SEEN) == mark:
-        return False
-    db.run("UPDATE customer SET recheck_on = '' WHERE recheck_on IS NOT ''")
+    return bool(db.value("SELECT value FROM cursor WHERE name = :name", name=RULES_SEEN) != mark)
+
+
+def touch_all(db: Db, rules: Rules, now: int) -> int:
+    """Have everybody derived again by these rules; the number of people."""
     db.run(
         "INSERT INTO cursor (name, value, moved_at) VALUES (:name, :mark, :now)"
         " ON CONFLICT (name) DO UPDATE SET value = :mark, moved_at = :now",
         name=RULES_SEEN,
-        mark=mark,
+        mark=_fingerprint(rules),
         now=now,
     )
-    return True
+    return db.run("UPDATE customer SET recheck_on = '' WHERE recheck_on IS NOT ''")
 
 
 def _fingerprint(rules: Rules) -> str:
@@ -283,20 +312,24 @@ def of_many(db: Db, rules: Rules, customers: Iterable[str], today: date) -> dict
     }
 
 
+_COUNTED = (
+    "messages_7",
+    "days_7",
+    "messages_30",
+    "days_30",
+    "replies_30",
+    "questions_30",
+    "sign_ups_30",
+)
+
+
 def _standing(states: list[str], row: Row | None, counts: Row | None) -> Standing:
-    count = (lambda name: int(counts[name])) if counts is not None else (lambda _name: 0)
     return Standing(
         states=tuple(states),
         contact_class=row["contact_class"] if row is not None else "D",
         score=int(row["score"]) if row is not None else 0,
-        messages_7=count("messages_7"),
-        days_7=count("days_7"),
-        messages_30=count("messages_30"),
-        days_30=count("days_30"),
-        replies_30=count("replies_30"),
-        questions_30=count("questions_30"),
-        sign_ups_30=count("sign_ups_30"),
         last_spoke_at=row["spoke_at"] if row is not None else None,
+        **{name: int(counts[name]) if counts is not None else 0 for name in _COUNTED},
     )
 
 

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.clock import SHANGHAI
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, OpenKfId, is_external
 from bot.store.db import Db, Row
 from bot.vault import Vault
@@ -15,6 +14,8 @@ RECONCILED = "reconciled"
 """The cursor that tells when people and groups were last compared with WeCom."""
 THOUGHT_MS = 60_000
 """Lines of one speaker that are no further apart belong together."""
+THOUGHT_CHARS = 300
+"""A longer line is a text of its own, not the beginning of a thought."""
 SEALED_DAYS = 5
 """Text whose agreement is not known after this long is destroyed."""
 
@@ -31,9 +32,36 @@ UPDATE message SET state = :state,
   raw_sealed = CASE WHEN :state IN ('refused', 'recalled') THEN NULL ELSE raw_sealed END
 WHERE msgid = :id
 """
+# A staff line answers nobody: recalls and agreements are kept like it, but say nothing.
+_AFTER_STAFF = """EXISTS (SELECT 1 FROM message s WHERE s.conversation = m.conversation
+  AND s.sent_at BETWEEN m.sent_at - 600000 AND m.sent_at AND s.state = 'unread'
+  AND s.kind NOT IN ('revoke', 'agree', 'disagree'))"""
+_MARK = f"""
+UPDATE message AS m SET asks = :asks, answers = {_AFTER_STAFF} WHERE m.msgid = :id
+"""
 _COUNT = """
-INSERT INTO activity (external_userid, day_on, messages) VALUES (:id, :day, 1)
-ON CONFLICT (external_userid, day_on) DO UPDATE SET messages = messages + 1
+INSERT INTO activity (external_userid, day_on, messages, replies, questions)
+SELECT m.sender, date(m.sent_at / 1000 + 28800, 'unixepoch'), 1, m.answers, m.asks
+FROM message m WHERE m.msgid = :id
+ON CONFLICT (external_userid, day_on) DO UPDATE SET messages = messages + 1,
+  replies = replies + excluded.replies, questions = questions + excluded.questions
+"""
+_DISCOUNT = """
+UPDATE activity SET messages = messages - 1, replies = replies - m.answers,
+  questions = questions - m.asks
+FROM (SELECT * FROM message WHERE msgid = :id AND state = 'read') AS m
+WHERE activity.external_userid = m.sender
+  AND activity.day_on = date(m.sent_at / 1000 + 28800, 'unixepoch')
+"""
+_FELL_SILENT = """
+UPDATE customer SET spoke_at = (SELECT max(sent_at) FROM message
+  WHERE sender = customer.external_userid AND state = 'read' AND msgid <> :id)
+WHERE external_userid = (SELECT sender FROM message WHERE msgid = :id AND state = 'read')
+"""
+_NEAR_STAFF = f"""
+SELECT m.msgid, m.sender, m.sent_at, {_AFTER_STAFF} - m.answers AS more FROM message m
+WHERE m.conversation = :conversation AND m.sent_at BETWEEN :at AND :at + 600000
+  AND m.state = 'read' AND {_AFTER_STAFF} <> m.answers
 """
 # The latest answer wins, whatever the order in which answers reach us; of two from the same
 # moment the refusing one does.
@@ -154,7 +182,8 @@ def lines_just_before(db: Db, vault: Vault, conversation: str, speaker: str, at:
     """What the same person wrote there just before, oldest first: one thought in several lines.
 
     Each line is at most a minute from the next, the last one at most a minute from ``at``;
-    five lines at most.
+    five lines at most. Nothing is joined to a line that was pasted in: the reader takes only
+    so many characters, and what the person says after it must be among them.
     """
     rows = db.rows(
         "SELECT text_sealed, sent_at FROM message WHERE conversation = :conversation"
@@ -166,9 +195,10 @@ def lines_just_before(db: Db, vault: Vault, conversation: str, speaker: str, at:
     )
     lines: list[str] = []
     for row in rows:
-        if at - row["sent_at"] > THOUGHT_MS:
+        line = vault.open_text(row["text_sealed"])
+        if at - row["sent_at"] > THOUGHT_MS or len(line) > THOUGHT_CHARS:
             break
-        lines.append(vault.open_text(row["text_sealed"]))
+        lines.append(line)
         at = row["sent_at"]
     return lines[::-1]
 
@@ -241,21 +271,54 @@ def destroy_unanswered(db: Db, now: int) -> int:
 # -- activity
 
 
-def count_activity(db: Db, customer: ExternalUserId, at: datetime) -> None:
-    """One more message on a customer's day (Asia/Shanghai)."""
-    db.run(_COUNT, id=customer, day=at.astimezone(SHANGHAI).date().isoformat())
+def count_activity(db: Db, message: ArchivedMessage, *, asks: bool) -> None:
+    """One more message on a customer's day (Asia/Shanghai); it must be kept as read.
+
+    Counts follow from the messages that are read, so their order of arrival does not matter.
+    """
+    db.run(_MARK, id=message.msgid, asks=int(asks))
+    db.run(_COUNT, id=message.msgid)
     db.run(
         "UPDATE customer SET spoke_at = :at WHERE external_userid = :id"
         " AND (spoke_at IS NULL OR spoke_at < :at)",
-        id=customer,
-        at=int(at.timestamp() * 1000),
+        id=message.sender,
+        at=int(message.sent_at.timestamp() * 1000),
     )
+
+
+def discount_activity(db: Db, msgid: str) -> None:
+    """A message that was read is withdrawn: it counts no longer. Before its state changes."""
+    db.run(_DISCOUNT, id=msgid)
+    db.run(_FELL_SILENT, id=msgid)
+
+
+def count_replies_again(db: Db, conversation: str, at: int) -> list[ExternalUserId]:
+    """Staff spoke, as we learn late, or took it back: which lines after that are replies.
+
+    Returns:
+        The customers whose counts changed.
+    """
+    rows = db.rows(_NEAR_STAFF, conversation=conversation, at=at)
+    for row in rows:
+        db.run(
+            "UPDATE message SET answers = answers + :more WHERE msgid = :id",
+            more=row["more"],
+            id=row["msgid"],
+        )
+        db.run(
+            "UPDATE activity SET replies = replies + :more WHERE external_userid = :customer"
+            " AND day_on = date(:at / 1000 + 28800, 'unixepoch')",
+            more=row["more"],
+            customer=row["sender"],
+            at=row["sent_at"],
+        )
+    return sorted({ExternalUserId(row["sender"]) for row in rows})
 
 
 def activity(db: Db, customer: str, since: str, until: str) -> tuple[int, int]:
     """Messages and active days from one ISO day to another, both included."""
     row = db.one(
-        "SELECT coalesce(sum(messages), 0), count(*) FROM activity"
+        "SELECT coalesce(sum(messages), 0), coalesce(sum(messages > 0), 0) FROM activity"
         " WHERE external_userid = :id AND day_on BETWEEN :since AND :until",
         id=customer,
         since=since,

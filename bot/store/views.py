@@ -83,11 +83,6 @@ class Around:
     agreed: int = 0
     activity: dict[str, int] = field(default_factory=dict)
 
-    def messages_since(self, day: date) -> tuple[int, int]:
-        """Messages and days with messages from a day on."""
-        counts = [count for on, count in self.activity.items() if on >= day.isoformat()]
-        return sum(counts), len(counts)
-
 
 def around(db: Db, who: Viewer, customers: Iterable[str], today: date) -> dict[str, Around]:
     """Everything around some customers, as far as the viewer may see it.

@@ -37,8 +37,8 @@ def customer(services: Services, profile: Profile) -> CustomerAnswer:
         external_userid=row["external_userid"],
         name=row["name"],
         layer=row["layer"],
-        contact_class=row["contact_class"],
-        states=profile.states,
+        contact_class=profile.standing.contact_class,
+        states=list(profile.standing.states),
         segments=profile.segments,
         tags=[each["name"] for each in around.tags],
         facts=[fact(services, each, sensitive=around.sensitive) for each in around.facts],
@@ -62,13 +62,17 @@ def _follow(row: Row) -> FollowUser:
 
 
 def _activity(profile: Profile) -> ActivityAnswer:
+    stand = profile.standing
     return ActivityAnswer(
-        score=profile.score,
-        messages_7=profile.week[0],
-        days_7=profile.week[1],
-        messages_30=profile.month[0],
-        days_30=profile.month[1],
-        last_spoke_at=iso(profile.row["spoke_at"]),
+        score=stand.score,
+        messages_7=stand.messages_7,
+        days_7=stand.days_7,
+        messages_30=stand.messages_30,
+        days_30=stand.days_30,
+        replies_30=stand.replies_30,
+        questions_30=stand.questions_30,
+        sign_ups_30=stand.sign_ups_30,
+        last_spoke_at=iso(stand.last_spoke_at),
     )
 
 

@@ -109,11 +109,14 @@ class ConsentAnswer(Answer):
 class ActivityAnswer(Answer):
     """How much the customer says where we may read."""
 
-    score: int = Field(description="30 days: a point a message, two a day with messages; ≤ 100")
+    score: int = Field(description="Decaying score by config/rules/states.yaml, a whole number")
     messages_7: int
     days_7: int
     messages_30: int
     days_30: int
+    replies_30: int
+    questions_30: int
+    sign_ups_30: int
     last_spoke_at: str | None
 
 
@@ -124,7 +127,7 @@ class CustomerAnswer(Answer):
     name: str
     layer: str = Field(description="potential, effective, middle, high, private, unknown")
     contact_class: str = Field(description="A, B, C, D")
-    states: list[str] = Field(description="Of new, lurking, active")
+    states: list[str] = Field(description="new, lurking, warming, active, core, …")
     segments: list[str]
     tags: list[str]
     facts: list[FactAnswer]

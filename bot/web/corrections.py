@@ -15,8 +15,9 @@ from bot.store.db import Db, Row
 from bot.store.sight import Viewer
 from bot.web.services import Services
 
-OUTCOMES = ("contacted", "no_answer", "sold", "later", "not_interested", "not_needed")
-"""How a case may end."""
+LATER = "later"
+OUTCOMES = ("contacted", "no_answer", "sold", LATER, "not_interested", "not_needed")
+"""How a case may end; ``later`` leaves it open until the end of the next branch day."""
 _DECIDED = {"confirmed": "fact_confirmed", "rejected": "fact_rejected"}
 
 
@@ -112,12 +113,12 @@ def close_case(
     case = lists.case(db, who, case_id)
     if case is None or case["status"] != "open":
         return case
-    services.act(CloseCase(case_id, outcome, UserId(who.userid)))
+    services.act(CloseCase(case_id, outcome, UserId(who.userid), note=note))
     now = int(services.clock.now().timestamp() * 1000)
 
     def keep(db: Db) -> None:
-        if note:
-            lists.note_case(db, case_id, who.userid, note, now)
+        if note and outcome == LATER:
+            cases.add_step(db, case_id, who.userid, "noted", now, note=note)
         journal.audit(db, who.userid, "close_case", f"case:{case_id}", now, outcome=outcome)
 
     services.database.write(keep)

@@ -7,6 +7,7 @@ callbacks that arrive while a commit is on its way to the disk go into the next 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from urllib.parse import unquote
 
 import structlog
 
-from bot.elements import Fields
 from bot.errors import Invalid, NotOurs
 from bot.wire import CallbackKeys, content_key, open_envelope, parse_fields, verify_url
 
@@ -29,6 +29,14 @@ MOST_BODY = 1 << 20
 _WAITING_MOST = 5_000
 _PATIENCE = 4.0
 Item = tuple[bytes, str, bytes]
+
+# <xml> with elements that hold text alone, each character one that XML allows.
+_USUAL_MOST = 4_096
+_WORDS = r"[^]<&\x00-\x08\x0b-\x1f\ufffe\uffff]*+"
+_ELEMENT = rf"<([A-Za-z]\w*+)>(?:<!\[CDATA\[{_WORDS}\]\]>|{_WORDS})</\1>"
+_SPACE = r"[ \t\r\n]*+"
+_USUAL = re.compile(rf"<xml>{_SPACE}(?:{_ELEMENT}{_SPACE})*+</xml>{_SPACE}", re.ASCII)
+_CREATED = re.compile(rb"<CreateTime>(\d{10})</CreateTime>")
 
 
 class Keeps(Protocol):
@@ -99,12 +107,8 @@ class Door:
         if body is None:
             return 413, b""
         content = open_envelope(keys, *signed, body)
-        moment = b""
-        if content.lstrip()[:1] == b"<":
-            # What claims to be XML must be harmless XML; anything else genuine is kept, and
-            # the worker sets it aside: refusing it would only make WeCom repeat it.
-            moment = _moment(parse_fields(content))
-        key = moment + content_key(source, content).encode()
+        _check_harmless(content)
+        key = _moment(content) + content_key(source, content).encode()
         return await self._keep((key, source, content))
 
     async def _keep(self, item: Item) -> tuple[int, bytes]:
@@ -178,18 +182,41 @@ def _query(raw: bytes) -> dict[str, str]:
     for pair in raw.decode("latin-1").split("&"):
         name, _, value = pair.partition("=")
         if name in found:
-            found[name] = unquote(value)
+            found[name] = unquote(value) if "%" in value else value
     return found
 
 
-def _moment(fields: Fields) -> bytes:
+def _check_harmless(content: bytes) -> None:
+    """Refuse what claims to be XML and is not harmless XML.
+
+    Anything else genuine is kept, and the worker sets it aside: refusing it would only make
+    WeCom repeat it. Most content is flat and short: a pattern that knows just that form takes
+    1.5 µs, the XML parser 9; what the pattern does not know, the parser judges.
+
+    Raises:
+        Invalid: Not well-formed, a DOCTYPE, nested too deep or too long.
+    """
+    if content.lstrip()[:1] != b"<":
+        return
+    if len(content) > _USUAL_MOST or not _is_usual(content):
+        parse_fields(content)
+
+
+def _is_usual(content: bytes) -> bool:
+    try:
+        return bool(_USUAL.fullmatch(content.decode()))
+    except UnicodeDecodeError:
+        return False
+
+
+def _moment(content: bytes) -> bytes:
     """What a key begins with: when WeCom says that it happened, or nothing.
 
     Keys that grow with time touch a few pages of their index, random ones a page each, and
     every page touched is written twice: 24 µs a callback instead of 14.
     """
-    said = fields.get("CreateTime")
-    return said.encode() if isinstance(said, str) and len(said) == 10 and said.isdigit() else b""
+    found = _CREATED.search(content)
+    return found[1] if found else b""
 
 
 def _declared(scope: Scope) -> int:

@@ -19,12 +19,14 @@ STATIC = Path(__file__).parent / "static"
 class Pages:
     """The templates of ``templates/console``.
 
-    Every template may use ``label``, ``segment``, ``when``, ``day``, ``yuan`` and ``asset``.
+    Every template may use what ``globals`` gets here: names for slugs, words for moments, days
+    and sums, addresses of our own files.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
         segments = {rule.name: rule.label for rule in services.rules.segments}
+        states = {rule.name: rule.label for rule in services.rules.standing.states}
         versions = {file.name: _version(file) for file in STATIC.iterdir() if file.is_file()}
         self._environment = Environment(
             loader=FileSystemLoader(services.templates_dir / "console"),
@@ -36,6 +38,7 @@ class Pages:
         self._environment.globals |= {
             "label": services.rules.label,
             "segment": lambda name: segments.get(name, name),
+            "state": lambda name: states.get(name, name),
             "when": lambda at: wording.when(at, services.clock.now()),
             "clock": wording.time_of_day,
             "day_of": wording.day_of,

@@ -34,7 +34,18 @@ _FAMILIES: Mapping[tuple[str, str], str] = {
 _DATES = ("date_from", "date_to")
 _BIRTHDAY = ("calendar", "year", "month", "day", "leap")
 # The order in which a person would say it; what is not here follows.
-_ORDER = ("bank", "product", "kind", "name", "topic", "stage", "group", "trade", "amount")
+_ORDER = (
+    "bank",
+    "product",
+    "kind",
+    "name",
+    "topic",
+    "response",
+    "stage",
+    "group",
+    "trade",
+    "amount",
+)
 _DIGITS = r"\d+(?:[,,]\d{3})*(?:\.\d+)?"
 _HAN_NUMBER = "[一二两三四五六七八九十百千万零半几多来余把数]+"
 # 五十个 is a sum (个 means 万 in talk about money), 两个 老人 is not.

@@ -87,14 +87,15 @@ class Reader:
 
     def _facts(self, text: str, speech: Speech, base: int) -> list[Fact]:
         plain = self._normaliser.plain(text)
-        if not self._matcher.probes(plain.text):
+        probes, present = self._matcher.probes(plain.text)
+        if not probes:
             return []
         message = Message(plain)
         if not message.clauses:
             return []
         readings = [
             reading
-            for reading in self._matcher.readings(message)
+            for reading in self._matcher.readings(message, probes, present)
             if not _quoted(reading, plain, speech.quoted, base)
         ]
         if not readings:

@@ -17,7 +17,7 @@ _NUM = (
 )
 _VAGUE = "[来多几余把]?"
 _BIG = rf"(?:\s?{_VAGUE}\s?(?:百|千|k|十|百)?\s?[万萬w](?![n-z]))"
-_TAIL = rf"(?:(?:\d{{1,4}}|零?[{_C}][{_CU}]{{0,8}}|半|[{_C}])(?:[千k百](?:[{_C}\d]+十?)?)?)?"
+_TAIL = rf"(?:(?:\d{{1,4}}(?![\d月号日年点岁])|零?[{_C}][{_CU}]{{0,8}}(?![月号])|半|[{_C}](?![月号]))(?:[千k百](?:[{_C}\d]+十?)?)?)?"
 _SIGN = "(?:人民币|rmb|cny|￥|¥)"
 _YUAN = r"(?:块钱|块大洋|块|元整|元钱|元|圆|人民币|大洋|rmb|米金)"
 _AFTER = (
@@ -32,8 +32,8 @@ _STRONG = re.compile(
     rf"|(?<![一二两三四五六七八九十零\d])[十百千]?[百千万][把来]\s?[十百千万]?(?=[块元千万个])[万千]?"
     rf"|(?<![一二两三四五六七八九十零\d])(?:百|千)把万"
     rf"|{_NUM}\s?{_VAGUE}\s?[千k](?![a-z瓦克米卡]){_TAIL}(?:多|来)?"
-    rf"|{_NUM}(?=\s?[多来几余把]{{0,2}}\s?(?:块|元|圆|人民币|大洋|rmb|毛|角|分钱))"
-    rf")\s?(?P<vague>[多来几余把]{{0,2}})\s?(?P<unit>{_YUAN}|[毛角]|分钱)?"
+    rf"|{_NUM}(?=\s?[多来几余把]{{0,2}}\s?(?:块|元|圆|人民币|大洋|rmb|毛|角(?![大落形星色度])|分钱))"
+    rf")\s?(?P<vague>[多来几余把]{{0,2}})\s?(?P<unit>{_YUAN}|[毛角](?![大落形星色度])|分钱)?"
     rf"(?P<small>(?<=[元块圆])(?:[{_C}\d]{{1,2}}[毛角](?:[{_C}\d]分)?|\d|[{_C}](?![{_CU}万个号天月年元块点成])|半)?)?"
 )
 _SIGNED = re.compile(rf"{_SIGN}\s?(?P<sum>{_NUM}(?:{_BIG}{_TAIL})?)")
@@ -168,6 +168,8 @@ def _small(words: str | None) -> Decimal:
     return (parse(tenths) or Decimal(0)) / 10 + (cents or Decimal(0)) / 100
 
 
+_FEWEST = 3
+"""一个, 两个 are things; 三个 in money talk may be thirty thousand."""
 _AFTER_RE = re.compile(_AFTER)
 
 
@@ -176,6 +178,8 @@ def _weak(text: str) -> list[Amount]:
     for found in _MANY.finditer(text):
         value = parse(found["sum"])
         if value is None or "几" in found["sum"][:1]:
+            continue
+        if value < _FEWEST and found["more"] != "半":
             continue
         value = value * 10_000 + (5_000 if found["more"] == "半" else 0)
         amounts.append(Amount(*found.span(), value, sure=False))

@@ -26,9 +26,12 @@ _SAME_DAY = re.compile("当天|那天|当日")
 _RATE_LIKE = re.compile(
     r"\s?(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年|一晚|一课|一节)"
 )
+_MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
 _CORRECTED = re.compile(r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|推到|推迟到|提前到|更正")
 _ORIGIN = re.compile("[存办买放开定在]")
+_EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
+"""Beside these 还有两年 says nothing new."""
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)
 
@@ -53,7 +56,15 @@ class Attachments:
             for amount in self._money.find(text)
             if not _RATE_LIKE.match(text, amount.end)
             and not _PER.search(text, max(0, amount.start - 4), amount.start)
+            and not self._monthly(amount)
         ]
+
+    def _monthly(self, amount: Amount) -> bool:
+        """每月还三千 beside another sum is what is paid each time, not what is owed."""
+        text = self._message.text
+        if _MONTHLY.search(text, max(0, amount.start - 12), amount.start) is None:
+            return False
+        return sum(other.sure for other in self._money.find(text)) > 1
 
     @cached_property
     def whens(self) -> list[When]:
@@ -63,6 +74,8 @@ class Attachments:
             for when in dates.find(self._message.text, self._sent_at)
             if when.settled and when.kind not in _FLOATING and not self._attribute(when)
         ]
+        exact = [when for when in found if when.kind in _EXACT]
+        found = [when for when in found if not exact or when.kind != "offset" or _near_day(when)]
         return self._neighbours(self._same_day([self._in_tense(when) for when in found]))
 
     def _attribute(self, when: When) -> bool:
@@ -132,6 +145,7 @@ class Attachments:
             readings[reading].spans.append((amount.start, amount.end))
             if amount.yuan is not None and amount.currency == "CNY":
                 readings[reading].value["amount"] = amount.yuan
+                readings[reading].owns_sum = self._in(readings[reading], amount)
 
     def _give_dates(self, readings: list[Reading]) -> None:
         for reading, when in self._owners(readings, self.whens).items():
@@ -219,6 +233,11 @@ class Attachments:
             return rank, gap, item.start
 
         return min(items, key=key)
+
+
+def _near_day(when: When) -> bool:
+    """三天后 is exact; 两个月后 and 还有两年 are rough when a date stands beside them."""
+    return (when.days.grain == "day") and when.exact
 
 
 def _vague(item: Amount | When) -> bool:

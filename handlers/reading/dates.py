@@ -59,7 +59,7 @@ _TO = re.compile(r"\s?(?:到|至|-|~|[和与])\s?")
 _BETWEEN = re.compile(r"之?间")
 _FROM = re.compile(r"[从自由]$")
 _LIST = re.compile(r"[、和跟或,]?")
-_PUNCT_WEEKDAY = re.compile(rf"\s?[,(]?\s?{atoms._WEEK}[一二三四五六日天]\)?")
+_PUNCT_WEEKDAY = re.compile(rf"\s?[,;(]?\s?{atoms._WEEK}[一二三四五六日天]\)?")
 _ABOUT = re.compile("(?:那天|当天|这天|前后|左右|附近)")
 
 
@@ -73,6 +73,7 @@ class When:
     ranges: tuple[Range, ...]
     kind: str = ""
     timed: bool = False
+    exact: bool = True
     about: bool = False
     """前后 or 左右 stands behind it."""
 
@@ -94,19 +95,28 @@ def _atoms(text: str, local: datetime) -> list[When]:
     today = local.date()
     out: list[When] = []
     position = 0
-    for found in atoms.PATTERN.finditer(text):
+    search_from = 0
+    while found := atoms.PATTERN.search(text, search_from):
         kind, days = atoms.resolve(found, today)
+        start, end = found.span()
+        search_from = start + 1 if days is None else end
         if days is None:
             continue
-        start, end = found.span()
         out.extend(_lone(text, local, position, start))
         about = _ABOUT.match(text, end)
         end = about.end() if about else _weekday_beside(text, end, kind)
         vague = about is not None and about.group() in {"前后", "左右", "附近"}
-        out.append(_timed(text, local, When(start, end, days, (), kind, about=vague)))
+        out.append(
+            _timed(text, local, When(start, end, days, (), kind, exact=_exact(found), about=vague))
+        )
         position = out[-1].end
     out.extend(_lone(text, local, position, len(text)))
     return out
+
+
+def _exact(found: re.Match[str]) -> bool:
+    """三天后 names a day; 两个月后 and 还有两年 only about."""
+    return found["offset"] is None or found["offset_u"] in {"天", "日"}
 
 
 def _weekday_beside(text: str, end: int, kind: str) -> int:

@@ -16,8 +16,9 @@ from handlers.reading.patterns import Words, alternation
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
 _ABOUT_MONEY = frozenset({FactType.COMPLAINT, FactType.CHURN, FactType.RISK_APPETITE})
 _NEVER_EMPTY = frozenset({FactType.CHILDREN, FactType.HOBBY, FactType.ELDERS})
+_OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW})
 _HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
-_TRIFLES = {FactType.OUTFLOW: 500, FactType.INFLOW: 100}
+_TRIFLES = {FactType.OUTFLOW: 501, FactType.INFLOW: 100}
 _LAST_RESORT = 0.7
 _ONCE = frozenset({FactType.RSVP, FactType.OPT_OUT, FactType.OPT_IN, FactType.BIRTHDAY})
 """A message says these once; the surest reading stands."""
@@ -36,8 +37,12 @@ _NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|
 _NOUN_EDGE = re.compile(
     "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
+_BOUGHT = re.compile(
+    "(?:买|换|订|置办|添|修|建|盖|租|进|装)(?:了|个|台|辆|套|点|些|一|批|下)*"
+    "([\u4e00-\u9fff]{1,3}?)(?=[要得需花 ,了]|$|[\\d一二两三四五六七八九十])"
+)
 _NO_HEAD = re.compile(
-    "[存贷打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来]$|[0-9一二三四五六七八九十]+$"
+    "[存贷新零价现多块省挣打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来](?<!流转)$|[0-9一二三四五六七八九十]+$"
 )
 _EMPTY_NOUN = frozenset(
     "存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
@@ -145,11 +150,13 @@ def _busy(readings: list[Reading], but: Reading) -> set[int]:
 
 
 def _free_end(reading: Reading, message: Message, busy: set[int]) -> int:
-    """The end of the next clause when nothing else is said there."""
-    following = reading.clauses[1] + 1
-    if following in busy or following >= len(message.clauses):
-        return message.clauses[reading.clauses[1]][1]
-    return message.clauses[following][1]
+    """The end of the next two clauses, as far as nothing else is said there."""
+    last = reading.clauses[1]
+    while (
+        last + 1 < len(message.clauses) and last + 1 not in busy and last < reading.clauses[1] + 2
+    ):
+        last += 1
+    return message.clauses[last][1]
 
 
 def _take_words(reading: Reading, message: Message, nouns: _Nouns, busy: set[int]) -> None:
@@ -165,12 +172,27 @@ def _take_words(reading: Reading, message: Message, nouns: _Nouns, busy: set[int
         if product:
             reading.value["product"] = product
     if "rate" in take:
-        _take_rate(reading, text, start, end)
+        _take_rate(reading, text, start, max(end, _free_end(reading, message, busy)))
     for key in ("source", "purpose"):
         if key in take and key not in reading.value:
-            noun = _noun(text, start, end) or nouns.first("money_noun", text, start, end)
+            noun = _what_for(reading, message, nouns, (start, end))
             if noun:
                 reading.value[key] = noun
+
+
+def _what_for(
+    reading: Reading, message: Message, nouns: _Nouns, whole: tuple[int, int]
+) -> str | None:
+    """What the money is called, first in the clause of the sum, then in all of the reading."""
+    text = message.text
+    sums = [span for span in reading.spans if span[1] <= whole[1]][:1]
+    own = [message.clauses[message.clause_at(span[0])] for span in sums]
+    for start, end in (*own, whole):
+        noun = _noun(text, start, end) or nouns.first("money_noun", text, start, end)
+        if noun:
+            return noun
+    bought = _BOUGHT.search(text, *whole)
+    return bought.group(1) if bought and reading.frame.type is FactType.OUTFLOW else None
 
 
 def _noun(text: str, start: int, end: int) -> str | None:
@@ -234,12 +256,14 @@ def _refuses(winner: Reading, other: Reading) -> bool:
         if winner.frame.type in other.frame.beats_anywhere:
             return False
         return other.frame.type in refused
-    return other is not winner and other.frame.type in winner.frame.beats_anywhere
+    return bool(winner.frame.beats_anywhere & {other.frame.id, str(other.frame.type)})
 
 
 def _elsewhere(winner: Reading, other: Reading, message: Message) -> bool:
     """到期 beside money at another bank is that money's, unless we are named again."""
-    if winner.frame.type is not FactType.OTHER_BANK or other.frame.type is not FactType.MATURITY:
+    if winner.frame.type is not FactType.OTHER_BANK or other.frame.type not in _OF_OTHERS:
+        return False
+    if other.frame.type is FactType.OUTFLOW and "交" not in message.text[other.start : other.end]:
         return False
     start, end = message.around(*other.clauses)
     return _near(winner, other) and _OURS.search(message.text, start, end) is None
@@ -275,7 +299,10 @@ def _joined(reading: Reading, out: list[Reading]) -> bool:
         if other.frame.type is not reading.frame.type or not _near(other, reading):
             continue
         if _compatible(other.value, reading.value):
+            better_named = reading.owns_sum and not other.owns_sum
             for key, item in reading.value.items():
+                if better_named and key in {"source", "purpose"}:
+                    other.value[key] = item
                 other.value.setdefault(key, item)
             other.spans.append((reading.start, reading.end))
             other.spans.extend(reading.spans)

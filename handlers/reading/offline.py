@@ -12,6 +12,10 @@ from bot.facts import Fact, Speech
 from handlers.reading import Reader
 
 _ONE_THOUGHT = timedelta(minutes=1)
+_THOUGHT_CHARS = 300
+"""A longer line is a text of its own, not the beginning of a thought."""
+_LINES_BEFORE = 5
+"""As many as a running bot joins to a line."""
 _QUESTIONS_KEPT = 3
 _STAFF = "staff"
 Report = Callable[[int, str], None]
@@ -93,8 +97,9 @@ class _Context:
             thought
             and line.sent_at - thought.last.sent_at <= _ONE_THOUGHT
             and (line.sent_at >= thought.last.sent_at)
+            and len(thought.last.text) <= _THOUGHT_CHARS
         ):
-            thought.lines.append(line)
+            thought.lines = [*thought.lines[-_LINES_BEFORE:], line]
         else:
             thought = self._open[key] = _Thought([line])
         return _completed(thought, asked, reader)

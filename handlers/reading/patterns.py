@@ -22,6 +22,10 @@ from handlers.reading.text import BREAKS
 _B = re.escape(BREAKS)
 _GAP = 6
 _WIDE_GAP = 14
+_EVERYDAY = frozenset(
+    "了的我你他她是有不在就都也一人到来去上下这那个们吗呢吧啊着过给要会好大小没说看"
+)
+"""Characters that stand in so many lines that looking for them tells nothing."""
 _NUMBER_GAP = re.compile(r"\d+")
 _SLOT = re.compile(r"\{(?P<name>[a-z_*]+)(?:>(?P<key>[a-z_]+))?\}")
 _KEY = re.compile(r"\(\?P<([a-z_]+)>")
@@ -40,6 +44,8 @@ class Pattern:
     needs: tuple[frozenset[str], ...] = ()
     keys: dict[str, str] = field(default_factory=dict)
     """Key → lexicon class of every slot."""
+    mask: int = 0
+    """A bit for every word set of ``needs``, given by the matcher that holds the pattern."""
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
@@ -232,6 +238,6 @@ class _Needs:
         return self.source[self.at : self.at + 1]
 
 
-def _rank(words: frozenset[str]) -> tuple[int, int, str]:
-    """Long words first, then small sets: what occurs least in ordinary talk."""
-    return -min(map(len, words)), len(words), min(words)
+def _rank(words: frozenset[str]) -> tuple[int, bool, int, str]:
+    """Long words first, then sets without everyday characters, then small sets."""
+    return -min(map(len, words)), not words.isdisjoint(_EVERYDAY), len(words), min(words)

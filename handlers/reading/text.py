@@ -17,7 +17,7 @@ _UNUSUAL = re.compile(
     "\u3003-\u3006\u3012-\u33ff\ua000-\U0010ffff]|\\["
 )
 _PUNCTUATION = {
-    "，": ",",
+    "，": ";",  # a comma would join 20，300 into one number
     "；": ";",
     "！": "!",
     "？": "?",

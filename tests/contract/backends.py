@@ -26,14 +26,16 @@ class Backend:
         create: Puts an empty, migrated store at a place.
         open: Opens what is at a place; closing is the caller's.
         look: What another process would see at that place now.
-        fill_up: Makes the store refuse to grow, as a full disk does, or lifts that again.
+        fill_up: Makes the store refuse to grow, as a full disk does.
+        make_room: Lifts that again.
     """
 
     name: str
     create: Callable[[Path], None]
     open: Callable[[Path], Database]
     look: Callable[[Path], Iterator[Db]]
-    fill_up: Callable[[Db, bool], None]
+    fill_up: Callable[[Db], None]
+    make_room: Callable[[Db], None]
 
 
 @cache
@@ -56,12 +58,17 @@ def _look(place: Path) -> Iterator[Db]:
         connection.close()
 
 
-def _fill_up(db: Db, full: bool) -> None:  # noqa: FBT001  # the one thing it says
-    pages = db.value("PRAGMA page_count") if full else 1_000_000
-    db.value(f"PRAGMA max_page_count = {int(pages)}")
+def _fill_up(db: Db) -> None:
+    db.value(f"PRAGMA max_page_count = {int(db.value('PRAGMA page_count'))}")
 
 
-SQLITE = Backend("sqlite", _copy, lambda place: Database(place / "bot.db"), _look, _fill_up)
+def _make_room(db: Db) -> None:
+    db.value("PRAGMA max_page_count = 1000000")
+
+
+SQLITE = Backend(
+    "sqlite", _copy, lambda place: Database(place / "bot.db"), _look, _fill_up, _make_room
+)
 BACKENDS = [SQLITE]
 
 

@@ -315,7 +315,7 @@ def _add_staff(db: Db) -> None:
 
 def shanghai(*moment: int) -> datetime:
     """A moment at the branch."""
-    return datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc]  # year to minute
+    return datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc,arg-type]  # year to minute
 
 
 def dump(db: Db) -> dict[str, list[Any]]:

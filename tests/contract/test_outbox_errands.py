@@ -1,5 +1,7 @@
 """The outbox: each errand once, by priority, one at a time in its lane, honest about doubt."""
 
+# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+
 from __future__ import annotations
 
 import threading
@@ -105,7 +107,14 @@ def test_what_customers_wait_for_comes_first_then_the_oldest(
     box: Outbox, store: Database, clock: FixedClock, doer: Doer
 ) -> None:
     answer = AnswerKf(OpenKfId("wk"), WHO, "kf_person", "m1")
-    errands = [Reconcile("a"), MASS, MarkTags(WHO, LIN, "a"), PULL, SendCard(1, LIN), answer]
+    errands: list[Errand] = [
+        Reconcile("a"),
+        MASS,
+        MarkTags(WHO, LIN, "a"),
+        PULL,
+        SendCard(1, LIN),
+        answer,
+    ]
     add(store, clock, *errands)
     add(store, clock, PullArchive("b"))
     work_all(box)
@@ -363,11 +372,11 @@ def test_the_threads_outlive_a_full_disk_and_nothing_stays_in_calling(
     def effect(db: Db) -> None:
         db.run("INSERT INTO cursor (name, value, moved_at) VALUES (:n, :v, 0)", n="e", v="x" * 9999)
 
-    def behave(errand: Errand) -> Effect:
+    def behave(_errand: Errand) -> Effect:
         if len(doer.done) == 1:
-            store.write(lambda db: place.backend.fill_up(db, True))
+            store.write(place.backend.fill_up)
             # Nor can the later try be written, until the disk has room.
-            store.write = refuse  # type: ignore[method-assign]  # a disk without a single page
+            store.write = refuse  # type: ignore[method-assign,assignment]  # a disk without a single page
         return effect
 
     write = store.write
@@ -381,7 +390,7 @@ def test_the_threads_outlive_a_full_disk_and_nothing_stays_in_calling(
     until(lambda: len(doer.done) == 1)
     until(lambda: running._interrupted)
     store.write = write  # type: ignore[method-assign]  # there is room again
-    write(lambda db: place.backend.fill_up(db, False))
+    write(place.backend.make_room)
     until(running.idle)
     assert (state(store, PULL), len(doer.done)) == ("done", 2)
     assert all(thread.is_alive() for thread in running._threads)

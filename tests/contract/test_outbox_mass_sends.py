@@ -13,6 +13,7 @@ from branch_world import TODAY, Branch, add_errand, build_branch, errands, shang
 from bot.actions import CancelMassSend
 from bot.clock import FixedClock
 from bot.errors import Invalid, Refused, Retry, Uncertain
+from bot.model import UserId
 from bot.outbox import Outbox
 from bot.rulebook import Rulebook
 from bot.store.db import Database, Db
@@ -26,7 +27,7 @@ def branch(store: Database, vault: Vault, clock: FixedClock, rules: Rulebook) ->
     return build_branch(store, vault, clock, rules)
 
 
-def raising(branch: Branch, trouble: Exception, call: str = "create") -> Callable[[str], None]:
+def raising(trouble: Exception, call: str = "create") -> Callable[[str], None]:
     """Raises once at a call."""
     left = [trouble]
 
@@ -256,7 +257,7 @@ def test_the_personal_limit_holds_over_several_releases_and_for_each_member(
     branch.plan()
     branch.send()
     by_name = [each for each in branch.wecom.tasks if "女士" in each.text]
-    assert [each.sender for each in by_name].count("lin") == 10
+    assert sum(each.sender == "lin" for each in by_name) == 10
     assert [each.customers for each in by_name if each.sender == "zhou"] == [["wm_zz"]]
     assert set(branch.statuses().values()) == {"tasked"}
 
@@ -301,7 +302,7 @@ def test_what_wecom_or_its_door_refuses_has_failed_with_its_reason(
     branch: Branch, trouble: Exception, reason: str
 ) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.before = raising(branch, trouble)
+    branch.wecom.before = raising(trouble)
     branch.plan()
     branch.send()
     branch.settle(10)
@@ -355,7 +356,7 @@ def test_results_on_many_pages_are_all_read(branch: Branch) -> None:
 
 def test_what_may_work_later_is_called_again_and_accepted_once(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.before = raising(branch, Retry("限流", 5.0))
+    branch.wecom.before = raising(Retry("限流", 5.0))
     branch.plan()
     branch.send()
     assert branch.tasks() == ["waiting"]
@@ -368,7 +369,7 @@ def test_what_may_work_later_is_called_again_and_accepted_once(branch: Branch) -
 
 def test_I2_a_lost_answer_is_found_again_and_nothing_is_sent_twice(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.after = raising(branch, Uncertain("超时"))
+    branch.wecom.after = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     assert (branch.tasks(), branch.statuses()) == (["uncertain"], {"wm_a": "tasked"})
@@ -387,7 +388,7 @@ def test_I2_what_is_absent_three_times_over_five_minutes_is_planned_anew_and_sen
     branch: Branch,
 ) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.before = raising(branch, Uncertain("超时"))
+    branch.wecom.before = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     looks: list[float] = []
@@ -410,17 +411,18 @@ def test_a_task_of_another_member_time_or_person_is_not_taken_for_the_lost_one(
     branch: Branch,
 ) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.before = raising(branch, Uncertain("超时"))
+    branch.wecom.before = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     text = branch.vault.open_text(
         branch.store.read().value("SELECT text_sealed FROM send_task WHERE id = 1")
     )
     branch.wecom.before = lambda _call: None
-    for sender, customer, hours in (("zhou", "wm_a", 0), ("lin", "wm_x", 0), ("lin", "wm_a", -5)):
+    others = (("zhou", "wm_a", 0), ("lin", "wm_x", 0), ("lin", "wm_a", -5))
+    for sender, customer, hours in others:
         branch.wecom.add_msg_template(
-            "single", sender=sender, external_userids=[customer], text=text
-        )  # type: ignore[arg-type]  # a made-up id
+            "single", sender=UserId(sender), external_userids=[customer], text=text
+        )
         branch.wecom.tasks[-1].made_at += timedelta(hours=hours)
     branch.settle(8)
     assert branch.tasks()[0] == "absent"
@@ -432,7 +434,7 @@ def test_a_task_that_is_known_already_is_not_found_for_a_second_one(branch: Bran
     branch.plan()
     branch.send()
     branch.meet("wm_b", birthday=BORN)
-    branch.wecom.before = raising(branch, Uncertain("超时"))
+    branch.wecom.before = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     branch.settle(9)
@@ -442,7 +444,7 @@ def test_a_task_that_is_known_already_is_not_found_for_a_second_one(branch: Bran
 
 def test_while_one_call_of_a_text_is_in_doubt_no_second_one_goes_out(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.after = raising(branch, Uncertain("超时"))
+    branch.wecom.after = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     branch.meet("wm_b", birthday=BORN)
@@ -528,7 +530,7 @@ def test_I2_an_answer_that_comes_while_we_look_is_not_overruled_by_what_we_did_n
     branch: Branch,
 ) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.after = raising(branch, Uncertain("超时"))
+    branch.wecom.after = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     branch.later(seconds=10)
@@ -547,7 +549,7 @@ def test_a_task_in_doubt_for_longer_than_wecom_lists_can_still_be_looked_for(
     branch: Branch,
 ) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.after = raising(branch, Uncertain("超时"))
+    branch.wecom.after = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     branch.later(days=40)
@@ -558,7 +560,7 @@ def test_a_task_in_doubt_for_longer_than_wecom_lists_can_still_be_looked_for(
 
 def test_a_list_that_cannot_be_read_proves_nothing(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
-    branch.wecom.after = raising(branch, Uncertain("超时"))
+    branch.wecom.after = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
 
@@ -618,7 +620,7 @@ def test_C3_a_refusal_while_the_call_is_out_cancels_the_task_and_the_others_go_o
     branch.meet("wm_a", birthday=BORN)
     branch.meet("wm_b", birthday=BORN)
     branch.plan()
-    refused = []
+    refused: list[bool] = []
 
     def meanwhile(call: str) -> None:
         if call == "create" and not refused:
@@ -652,7 +654,7 @@ def test_C3_a_refusal_while_the_task_is_in_doubt_cancels_it_as_soon_as_it_is_fou
 ) -> None:
     branch.meet("wm_a", birthday=BORN)
     branch.meet("wm_b", birthday=BORN)
-    branch.wecom.after = raising(branch, Uncertain("超时"))
+    branch.wecom.after = raising(Uncertain("超时"))
     branch.plan()
     branch.send()
     branch.refuse("wm_a")

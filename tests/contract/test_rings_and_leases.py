@@ -55,7 +55,7 @@ def daily(bell: Bell, useful_for: timedelta = timedelta(hours=12)) -> Job:
 
 
 def at(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc]  # year to minute
+    return datetime(*moment, tzinfo=SHANGHAI)  # type: ignore[misc,arg-type]  # year to minute
 
 
 # -- the lease
@@ -109,7 +109,7 @@ def test_a_lease_given_up_is_free_at_once_but_only_by_its_holder(store: Database
 @pytest.mark.parametrize(
     "late_write",
     [
-        lambda db, fence: rings.check(db, fence),
+        rings.check,
         lambda db, fence: rings.ring(db, fence, "daily", 1),
         lambda db, fence: rings.finish(db, fence, "daily", 1, 2),
     ],
@@ -136,7 +136,12 @@ def test_a_job_that_slept_through_its_lease_changes_nothing_more(
     def slept(fence: Fence, _due: datetime) -> None:
         run_out(store)
         take(store, "another")
-        store.write(lambda db: (rings.check(db, fence), db.run("DELETE FROM ring")))
+
+        def late(db: Db) -> None:
+            rings.check(db, fence)
+            db.run("DELETE FROM ring")
+
+        store.write(late)
 
     bell.behave = slept
     ringer = Ringer(store, clock, [daily(bell)])
@@ -254,7 +259,7 @@ def test_a_job_that_breaks_silences_no_other(
 
 @pytest.mark.parametrize("breaks", [False, True])
 def test_rings_of_a_frequent_job_do_not_pile_up(
-    store: Database, clock: FixedClock, bell: Bell, breaks: bool
+    store: Database, clock: FixedClock, bell: Bell, *, breaks: bool
 ) -> None:
     def behave(_fence: Fence, due: datetime) -> object:
         if breaks and due < at(2026, 11, 24, 10, 30):

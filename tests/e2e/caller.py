@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
-
 from madeup import TOKEN, MadeUp
 
 
@@ -69,5 +68,5 @@ def employee(madeup: MadeUp, address: str, userid: str) -> Caller:
     """Somebody who signed in with a link."""
     caller = Caller(address)
     answer = caller.get(madeup.login(userid))
-    assert (303, "/") == (answer.status, answer.headers["location"])
+    assert (answer.status, answer.headers["location"]) == (303, "/")
     return caller

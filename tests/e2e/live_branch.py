@@ -239,17 +239,18 @@ class Branch:
 
     def start(self) -> ExitStack:
         """Serve and run the bot; the returned stack ends it."""
-        life = ExitStack()
-        self.url = life.enter_context(serving(self.bot.asgi))
-        self.bot.start()
-        life.callback(self.bot.stop)
-        life.callback(self.sandbox.point_callbacks_at, "")
-        self.until(
-            lambda: self.value("SELECT 1 FROM cursor WHERE name = 'reconciled'"),
-            what="read WeCom once",
-        )
-        self.sandbox.point_callbacks_at(self.url)
-        return life
+        with ExitStack() as life:
+            self.url = life.enter_context(serving(self.bot.asgi))
+            life.callback(self.bot.stop)
+            self.bot.start()
+            life.callback(self.sandbox.point_callbacks_at, "")
+            self.until(
+                lambda: self.value("SELECT 1 FROM cursor WHERE name = 'reconciled'"),
+                30,
+                "read WeCom once",
+            )
+            self.sandbox.point_callbacks_at(self.url)
+            return life.pop_all()
 
     def restart(self, life: ExitStack, **more: Any) -> ExitStack:
         """End the bot and start another one on the same data."""

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 from caller import Answer, Caller, program
+from madeup import NOW, MadeUp, Stage
 
 from bot.actions import CloseCase
 from bot.store import journal
-from madeup import NOW, MadeUp, served
 
 LISTS = ("customers", "groups", "pushes", "escalations", "audit")
 
@@ -30,23 +30,24 @@ def post(api: Caller, path: str, body: object) -> Answer:
 @pytest.mark.parametrize("name", [f"/api/{each}" for each in LISTS])
 def test_without_the_token_nothing_is_told(address: str, name: str) -> None:
     answers = [Caller(address).get(name), program(address, "wrong").get(name)]
-    assert [(401, "unauthorized")] * 2 == [each.error for each in answers]
-    assert "Bearer" == answers[0].headers["www-authenticate"]
+    assert [each.error for each in answers] == [(401, "unauthorized")] * 2
+    assert answers[0].headers["www-authenticate"] == "Bearer"
 
 
-def test_without_a_token_in_the_settings_the_interface_is_closed(madeup: MadeUp) -> None:
+def test_without_a_token_in_the_settings_the_interface_is_closed(
+    madeup: MadeUp, stage: Stage
+) -> None:
     madeup.services = replace(madeup.services, api_token="")
-    with served(madeup) as address:
-        answer = program(address, "").get("/api/customers")
-    assert (403, "closed") == answer.error
+    answer = program(stage.show(madeup), "").get("/api/customers")
+    assert answer.error == (403, "closed")
     assert "QUNGUAN_API_TOKEN" in answer.json["error"]["hint"]
 
 
 def test_what_is_not_there_is_404_and_known_paths_stay_hidden_without_the_token(
     address: str, api: Caller
 ) -> None:
-    assert (404, "not_found") == api.get("/api/nothing").error
-    assert (401, "unauthorized") == Caller(address).get("/api/nothing").error
+    assert api.get("/api/nothing").error == (404, "not_found")
+    assert Caller(address).get("/api/nothing").error == (401, "unauthorized")
 
 
 # -- customers
@@ -54,63 +55,63 @@ def test_what_is_not_there_is_404_and_known_paths_stay_hidden_without_the_token(
 
 def test_a_customer_is_told_whole(api: Caller) -> None:
     found = api.get("/api/customers/wmWang").json
-    assert {
+    assert {key: found[key] for key in list(found)[:7]} == {
         "external_userid": "wmWang",
         "name": "王秀兰",
         "layer": "middle",
-        "contact_class": "D",
-        "states": ["active"],
+        "contact_class": "A",
+        "states": ["active", "core"],
         "segments": ["merchant", "promised_inflow", "women"],
         "tags": ["中端", "大额存单"],
-    } == {key: found[key] for key in list(found)[:7]}
-    assert [("chenxy", "王姐")] == [(e["userid"], e["remark"]) for e in found["follow_users"]]
-    assert ["城东邻里群", "东街商户朋友群"] == [each["name"] for each in found["groups"]]
-    assert [("a1", "time_deposit", 80_000, "2026-12-08")] == [
+    }
+    assert [(e["userid"], e["remark"]) for e in found["follow_users"]] == [("chenxy", "王姐")]
+    assert [each["name"] for each in found["groups"]] == ["城东邻里群", "东街商户朋友群"]
+    assert [
         (e["account_ref"], e["kind"], e["amount"], e["matures_on"]) for e in found["holdings"]
-    ]
-    assert (True, True, False) == (
+    ] == [("a1", "time_deposit", 80_000, "2026-12-08")]
+    assert (
         found["consent"]["marketing"],
         found["consent"]["profiling_sensitive"],
         found["consent"]["refused"],
-    )
-    assert (12, 4, 42, 14, 70) == tuple(
-        found["activity"][key]
-        for key in ("messages_7", "days_7", "messages_30", "days_30", "score")
-    )
+    ) == (True, True, False)
+    assert tuple(
+        found["activity"][key] for key in ("messages_7", "days_7", "messages_30", "days_30")
+    ) == (12, 4, 42, 14)
+    assert found["activity"]["score"] > 0
 
 
 def test_a_fact_comes_with_the_words_that_prove_it(api: Caller, madeup: MadeUp) -> None:
     facts = {each["id"]: each for each in api.get("/api/customers/wmWang").json["facts"]}
     found = facts[madeup.ids["interest"]]
-    assert ("product.interest", {"product": "large_cd"}, 0.92, "current") == (
+    assert (
         found["type"],
         found["value"],
         found["confidence"],
         found["status"],
-    )
-    assert ("我想聊聊大额存单", 0, 8) == (
+    ) == ("product.interest", {"product": "large_cd"}, 0.92, "current")
+    assert (
         found["evidence"]["text"],
         found["evidence"]["start"],
         found["evidence"]["end"],
-    )
-    assert "2026-12-01T09:31:00+08:00" == found["observed_at"]
+    ) == ("我想聊聊大额存单", 0, 8)
+    assert found["observed_at"] == "2026-12-01T09:31:00+08:00"
 
 
 def test_sums_heard_in_talk_stay_with_people(api: Caller, madeup: MadeUp) -> None:
     facts = {each["id"]: each for each in api.get("/api/customers/wmWang").json["facts"]}
     found = facts[madeup.ids["inflow"]]
-    assert ("下旬有一笔●●●的货款到账", False) == (
+    assert (
         found["evidence"]["text"],
         "amount" in found["value"],
-    )
+    ) == ("下旬有一笔●●●的货款到账", False)
 
 
 def test_sensitive_facts_segments_and_evidence_stay_with_people(api: Caller) -> None:
     fang = api.get("/api/customers/wmFang").json
-    assert ([], ["owner_executive", "women"]) == (fang["facts"], fang["segments"])
-    assert [] == api.get("/api/customers?segment=competitor_maturity").json["items"]
+    assert (fang["facts"], fang["segments"]) == ([], ["owner_executive", "women"])
+    assert api.get("/api/customers?segment=competitor_maturity").json["items"] == []
     (case,) = api.get("/api/escalations?kind=competitor_maturity").json["items"]
-    assert (None, "") == (case["evidence"], case["topic"])
+    assert (case["evidence"], case["topic"]) == (None, "")
     assert "工商银行" not in api.get("/api/customers").text + api.get("/api/escalations").text
 
 
@@ -125,11 +126,11 @@ def test_customers_are_found_by_name_remark_and_phone(api: Caller, madeup: MadeU
             "UPDATE customer SET phone_hash = :hash WHERE external_userid = 'wmLi'", hash=hashed
         )
     )
-    assert ["wmWang"] == found("q=%E7%A7%80%E5%85%B0")
-    assert ["wmFang"] == found("q=%E6%96%B9%E5%A7%90")
-    assert ["wmLi"] == found("q=138-0000-0001")
-    assert ["wmFang", "wmXu"] == found("layer=high")
-    assert ["wmGe"] == found("segment=grower")
+    assert found("q=%E7%A7%80%E5%85%B0") == ["wmWang"]
+    assert found("q=%E6%96%B9%E5%A7%90") == ["wmFang"]
+    assert found("q=138-0000-0001") == ["wmLi"]
+    assert found("layer=high") == ["wmFang", "wmXu"]
+    assert found("segment=grower") == ["wmGe"]
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -163,15 +164,13 @@ def test_a_request_that_breaks_the_description_is_told_so(
 
 def test_a_cursor_of_another_list_is_refused(api: Caller) -> None:
     cursor = api.get("/api/customers?limit=1").json["next_cursor"]
-    assert (400, "invalid") == api.get(f"/api/pushes?cursor={cursor}").error
+    assert api.get(f"/api/pushes?cursor={cursor}").error == (400, "invalid")
 
 
 def test_an_erased_customer_is_not_there(api: Caller, madeup: MadeUp) -> None:
-    madeup.write(
-        lambda db: db.run("UPDATE customer SET erased = 1 WHERE external_userid = 'wmLi'")
-    )
+    madeup.write(lambda db: db.run("UPDATE customer SET erased = 1 WHERE external_userid = 'wmLi'"))
     listed = [e["external_userid"] for e in api.get("/api/customers").json["items"]]
-    assert (404, "not_found") == api.get("/api/customers/wmLi").error
+    assert api.get("/api/customers/wmLi").error == (404, "not_found")
     assert "wmLi" not in listed
 
 
@@ -182,22 +181,20 @@ def test_a_fact_can_be_confirmed_with_another_value(api: Caller, madeup: MadeUp)
     fact = madeup.ids["farm"]
     body = {"status": "confirmed", "value": {"area_mu": 40}}
     answer = post(api, f"/api/facts/{fact}", body)
-    assert (200, "confirmed", {"group": "farmer", "trade": "葡萄", "area_mu": 40}) == (
+    assert (
         answer.status,
         answer.json["status"],
         answer.json["value"],
-    )
+    ) == (200, "confirmed", {"group": "farmer", "trade": "葡萄", "area_mu": 40})
 
 
-def test_a_rejected_fact_moves_the_customer_out_of_its_segment(
-    api: Caller, madeup: MadeUp
-) -> None:
+def test_a_rejected_fact_moves_the_customer_out_of_its_segment(api: Caller, madeup: MadeUp) -> None:
     madeup.write(lambda db: db.run("UPDATE customer SET occupation = ''"))
     madeup.refresh("wmGe")
     before = api.get("/api/customers/wmGe").json["segments"]
     post(api, f"/api/facts/{madeup.ids['farm']}", {"status": "rejected"})
     after = api.get("/api/customers/wmGe").json["segments"]
-    assert (["grower"], []) == (before, after)
+    assert (before, after) == (["grower"], [])
 
 
 def test_a_correction_is_in_the_journal_and_in_the_trail(api: Caller, madeup: MadeUp) -> None:
@@ -233,7 +230,7 @@ def test_a_correction_that_may_not_be_kept_changes_nothing(
 ) -> None:
     fact = madeup.ids["farm"]
     before = api.get("/api/customers/wmGe").json["facts"]
-    assert (422, "invalid") == post(api, f"/api/facts/{fact}", body).error
+    assert post(api, f"/api/facts/{fact}", body).error == (422, "invalid")
     assert before == api.get("/api/customers/wmGe").json["facts"]
 
 
@@ -246,7 +243,7 @@ def test_a_correction_may_not_make_a_fact_sensitive(api: Caller, madeup: MadeUp)
             id=madeup.ids["farm"],
         )
     )
-    assert (422, "invalid") == post(api, f"/api/facts/{madeup.ids['farm']}", body).error
+    assert post(api, f"/api/facts/{madeup.ids['farm']}", body).error == (422, "invalid")
 
 
 def test_a_sensitive_or_unknown_fact_cannot_be_corrected_by_a_program(
@@ -254,7 +251,7 @@ def test_a_sensitive_or_unknown_fact_cannot_be_corrected_by_a_program(
 ) -> None:
     for fact in (madeup.ids["other_bank"], 999_999):
         answer = post(api, f"/api/facts/{fact}", {"status": "rejected"})
-        assert (404, "not_found") == answer.error
+        assert answer.error == (404, "not_found")
 
 
 # -- groups, pushes
@@ -262,31 +259,34 @@ def test_a_sensitive_or_unknown_fact_cannot_be_corrected_by_a_program(
 
 def test_a_group_tells_its_members_and_its_health(api: Caller) -> None:
     found = api.get("/api/groups/wrStreet").json
-    assert ("城东邻里群", "liumin", 6, 5) == (
+    assert (
         found["name"],
         found["owner"],
         found["member_count"],
         found["customer_count"],
-    )
-    assert {"joined": 1, "left": 0, "spoke": 2, "messages": 15} == found["health"]
+    ) == ("城东邻里群", "liumin", 6, 5)
+    assert found["health"] == {"joined": 1, "left": 0, "spoke": 2, "messages": 15}
     assert {"liumin", "wmWang", "wmLi", "wmDeng", "wmSun", "wmXu"} == {
         each["id"] for each in found["members"]
     }
-    assert (404, "not_found") == api.get("/api/groups/wrNone").error
+    assert api.get("/api/groups/wrNone").error == (404, "not_found")
 
 
 def test_a_push_tells_its_words_its_task_and_its_reasons(api: Caller) -> None:
     items = api.get("/api/pushes").json["items"]
     pushes = {each["external_userid"]: each for each in items}
-    assert (["G2", "G4"], None, None, "dropped") == tuple(
-        pushes["wmSun"][key] for key in ("rules", "text", "task", "status")
+    assert tuple(pushes["wmSun"][key] for key in ("rules", "text", "task", "status")) == (
+        ["G2", "G4"],
+        None,
+        None,
+        "dropped",
     )
-    assert ("accepted", "msg-wmWang") == (
+    assert (
         pushes["wmWang"]["task"]["status"],
         pushes["wmWang"]["task"]["wecom_msgid"],
-    )
+    ) == ("accepted", "msg-wmWang")
     assert pushes["wmWang"]["text"].startswith("王姐")
-    assert "2026-12-01T09:20:00+08:00" == pushes["wmLi"]["confirmed_at"]
+    assert pushes["wmLi"]["confirmed_at"] == "2026-12-01T09:20:00+08:00"
 
 
 @pytest.mark.parametrize(
@@ -307,34 +307,46 @@ def test_pushes_can_be_asked_for(api: Caller, query: str, customers: list[str]) 
 # -- cases
 
 
-def test_a_case_tells_why_and_what_happened(api: Caller, madeup: MadeUp) -> None:
+def test_a_case_tells_why_and_what_happened(api: Caller) -> None:
     items = api.get("/api/escalations?status=open").json["items"]
     (case,) = [each for each in items if each["kind"] == "complaint"]
-    assert ("queue", "wmLi", "wrStreet", "chenxy", "昨天排队排了两小时") == (
+    assert (
         case["topic"],
         case["external_userid"],
         case["chat_id"],
         case["assignee"],
         case["evidence"]["text"],
-    )
-    assert ["opened", "card sent", "raised"] == [each["step"] for each in case["history"]]
+    ) == ("queue", "wmLi", "wrStreet", "chenxy", "昨天排队排了两小时")
+    assert [each["step"] for each in case["history"]] == ["opened", "card sent", "raised"]
 
 
 def test_an_outcome_closes_a_case_once(api: Caller, madeup: MadeUp) -> None:
     case = madeup.ids["case interest"]
     first = post(api, f"/api/escalations/{case}", {"outcome": "sold", "note": "办了三年期"})
     second = post(api, f"/api/escalations/{case}", {"outcome": "later"})
-    assert ("closed", "sold", "办了三年期") == tuple(
-        first.json[key] for key in ("status", "outcome", "note")
+    assert tuple(first.json[key] for key in ("status", "outcome", "note")) == (
+        "closed",
+        "sold",
+        "办了三年期",
     )
-    assert (409, "conflict") == second.error
-    assert [CloseCase(case, "sold", "api")] == madeup.acted  # type: ignore[arg-type]  # a plain id will do in a test
+    assert second.error == (409, "conflict")
+    assert [CloseCase(case, "sold", "api", note="办了三年期")] == madeup.acted  # type: ignore[arg-type]  # a plain id will do in a test
+
+
+def test_later_leaves_a_case_open_with_another_deadline(api: Caller, madeup: MadeUp) -> None:
+    case = madeup.ids["case interest"]
+    answer = post(api, f"/api/escalations/{case}", {"outcome": "later", "note": "下周再说"})
+    assert (
+        answer.json["status"],
+        answer.json["deadline"],
+        [each["step"] for each in answer.json["history"]][-2:],
+    ) == ("open", "2026-12-02T17:00:00+08:00", ["later", "noted"])
 
 
 def test_an_unknown_outcome_is_refused(api: Caller, madeup: MadeUp) -> None:
     case = madeup.ids["case interest"]
     answer = post(api, f"/api/escalations/{case}", {"outcome": "happy"})
-    assert ((422, "invalid"), []) == (answer.error, madeup.acted)
+    assert (answer.error, madeup.acted) == ((422, "invalid"), [])
 
 
 # -- the rest
@@ -343,11 +355,9 @@ def test_an_unknown_outcome_is_refused(api: Caller, madeup: MadeUp) -> None:
 def test_reports_count_a_span_of_days(api: Caller) -> None:
     rows = api.get("/api/reports/pushes?from=2026-12-01&to=2026-12-01").json["rows"]
     birthday = next(each for each in rows if each["campaign"] == "birthday")
-    assert (5, 1, 1, 2) == tuple(
-        birthday[key] for key in ("planned", "tasked", "held", "dropped")
-    )
+    assert tuple(birthday[key] for key in ("planned", "tasked", "held", "dropped")) == (5, 1, 1, 2)
     before = api.get("/api/reports/pushes?from=2026-11-01&to=2026-11-30").json
-    assert (("2026-11-01", "2026-11-30"), []) == ((before["first"], before["last"]), before["rows"])
+    assert ((before["first"], before["last"]), before["rows"]) == (("2026-11-01", "2026-11-30"), [])
 
 
 @pytest.mark.parametrize("name", ["pushes", "cases", "groups", "consents", "facts"])
@@ -362,7 +372,7 @@ def test_every_report_answers(api: Caller, name: str) -> None:
 
 
 def test_a_day_that_does_not_exist_is_refused(api: Caller) -> None:
-    assert (422, "invalid") == api.get("/api/reports/pushes?from=2026-02-30").error
+    assert api.get("/api/reports/pushes?from=2026-02-30").error == (422, "invalid")
 
 
 def test_the_description_and_its_page_need_nobody_elses_server(address: str) -> None:
@@ -375,7 +385,7 @@ def test_the_description_and_its_page_need_nobody_elses_server(address: str) -> 
 
 def test_a_body_over_one_mebibyte_is_refused(api: Caller, madeup: MadeUp) -> None:
     body = {"status": "confirmed", "value": {"trade": "x" * (1 << 20)}}
-    assert (413, "too_large") == post(api, f"/api/facts/{madeup.ids['farm']}", body).error
+    assert post(api, f"/api/facts/{madeup.ids['farm']}", body).error == (413, "too_large")
 
 
 def test_errors_never_repeat_what_was_sent(api: Caller, madeup: MadeUp) -> None:
@@ -388,9 +398,9 @@ def test_errors_never_repeat_what_was_sent(api: Caller, madeup: MadeUp) -> None:
         body=json.dumps(secret)[:-1],
         headers={"content-type": "application/json"},
     )
-    assert ((422, "invalid"), False) == (broken.error, secret in broken.text)
+    assert (broken.error, secret in broken.text) == ((422, "invalid"), False)
 
 
 def test_metrics_are_served(address: str) -> None:
     answer = Caller(address).get("/metrics")
-    assert (200, "qunguan_up 1\n") == (answer.status, answer.text)
+    assert (answer.status, answer.text) == (200, "qunguan_up 1\n")

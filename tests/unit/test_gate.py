@@ -72,7 +72,7 @@ def hold(rule: str, until: datetime = LATER) -> Decision:
 
 
 def shanghai(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=SHANGHAI).astimezone(UTC)  # type: ignore[misc]  # year to minute
+    return datetime(*moment, tzinfo=SHANGHAI).astimezone(UTC)  # type: ignore[misc,arg-type]  # year to minute
 
 
 def good(**changed: Any) -> Standing:

@@ -30,6 +30,7 @@ STATUSES = (
     "failed",
 )
 _MOST = 200
+_SENT_BEFORE = "G14"
 
 
 @router.get("/pushes")
@@ -62,7 +63,7 @@ def pushes(
             for row in rows
         ],
         most=_MOST,
-        on=on or day.isoformat(),
+        on="all" if on == "all" else day.isoformat(),
         day_iso=day.isoformat(),
         asked={"campaign": campaign, "status": status},
         campaigns=lists.campaigns(db),
@@ -88,12 +89,17 @@ def plan(
         here="pushes",
         entries=_told(services, db, person, shown),
         on=day.isoformat(),
-        counts={
-            decision: sum(each["decision"] == decision for each in shown)
-            for decision in ("send", "hold", "drop")
-        },
+        counts=_counts(shown),
     )
     return answer
+
+
+def _counts(entries: list[dict[str, Any]]) -> dict[str, int]:
+    """By decision; what went out before is counted apart from what may not go."""
+    found = {"send": 0, "hold": 0, "drop": 0, "done": 0}
+    for each in entries:
+        found["done" if each["rules"] == [_SENT_BEFORE] else each["decision"]] += 1
+    return found
 
 
 def _told(

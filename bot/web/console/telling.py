@@ -45,6 +45,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "fact_rejected",
         "recalled",
         "segments",
+        "states",
         "tags_marked",
     ),
     "sends": (
@@ -62,6 +63,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "case_opened",
         "case_overdue",
         "case_closed",
+        "case_put_off",
         "case_without_owner",
         "card_sent",
         "staff_told",
@@ -70,7 +72,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }
 """Which lines belong together; a kind that is not here counts as system."""
 _FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
-_LAYER = "layer:"
+_LAYER, _CLASS = "layer:", "class:"
+_MOVES = ("segments", "states")
 
 
 class About(dict[str, Any]):
@@ -123,7 +126,7 @@ class Teller:
         What would only say that something sensitive moved is left out.
         """
         lines = [self._line(row) for row in rows]
-        return [line for line in lines if line.kind != "segments" or _moved(line)]
+        return [line for line in lines if line.kind not in _MOVES or _moved(line)]
 
     def _line(self, row: Row) -> Line:
         why = json.loads(row["why"])
@@ -151,7 +154,7 @@ class Teller:
             return self._push
         if kind.startswith(("case_", "card_")):
             return self._case
-        others = {"segments": self._segments, "tags_marked": self._tags}
+        others = {"segments": self._moves, "states": self._moves, "tags_marked": self._tags}
         return others.get(kind)
 
     # -- names
@@ -233,7 +236,7 @@ class Teller:
             return ""
         return self._services.desk.topic(case["kind"], case["topic"]) if case["topic"] else ""
 
-    def _segments(self, row: Row, why: dict[str, Any]) -> dict[str, Any]:
+    def _moves(self, row: Row, why: dict[str, Any]) -> dict[str, Any]:
         sensitive = self.sees_sensitive(row["external_userid"])
         return {
             side: [
@@ -244,16 +247,18 @@ class Teller:
 
     def _open(self, name: str) -> bool:
         """Segments that rest on sensitive facts are for those who may see the facts."""
-        return not any(rule.name == name and rule.people_only for rule in self._rules)
-
-    @property
-    def _rules(self) -> Any:
-        return self._services.rules.segments
+        rules = self._services.rules.segments
+        return not any(rule.name == name and rule.people_only for rule in rules)
 
     def _segment(self, name: str) -> str:
+        rules = self._services.rules
         if name.startswith(_LAYER):
-            return self._services.rules.label("layer", name.removeprefix(_LAYER)) + "层"
-        return next((rule.label for rule in self._rules if rule.name == name), name)
+            return rules.label("layer", name.removeprefix(_LAYER)) + "层"
+        if name.startswith(_CLASS):
+            return name.removeprefix(_CLASS) + " 类"
+        labels = {rule.name: rule.label for rule in rules.segments}
+        labels |= {rule.name: rule.label for rule in rules.standing.states}
+        return labels.get(name, name)
 
     def _tags(self, _row: Row, why: dict[str, Any]) -> dict[str, Any]:
         return {side: views.tag_names(self._db, why.get(side, [])) for side in ("add", "remove")}

@@ -1,5 +1,7 @@
 """Every handler: an event and what is known go in, a list of actions comes out."""
 
+# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -150,7 +152,7 @@ def test_C3_a_refusal_of_somebody_whom_nobody_follows_is_kept_all_the_same() -> 
 
 
 @pytest.mark.parametrize(("rejects", "expected"), [(True, 1), (False, 0)])
-def test_C3_switching_customer_service_off_is_a_refusal(rejects: bool, expected: int) -> None:
+def test_C3_switching_customer_service_off_is_a_refusal(*, rejects: bool, expected: int) -> None:
     event = KfRejectSwitch(MSG, AT, KF, WHO, UserId(""), rejects)
     assert heard(event) == [Refuse(WHO, "marketing", "kf", MSG, AT_MS)] * expected
 

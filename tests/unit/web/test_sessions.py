@@ -29,7 +29,7 @@ def test_a_session_ends_after_twelve_hours() -> None:
     seconds.now += 12 * 3600 - 1
     before = sessions.userid(cookie)
     seconds.now += 1
-    assert ("chenxy", None) == (before, sessions.userid(cookie))
+    assert (before, sessions.userid(cookie)) == ("chenxy", None)
 
 
 def test_a_changed_session_is_nobodys() -> None:

@@ -112,7 +112,7 @@ def test_sums_are_covered_for_those_who_may_not_see_them(said: str, shown: str) 
 
 def test_long_numbers_are_covered_for_everybody_and_keep_their_length() -> None:
     said = "打我138 0000 0001这个号"
-    assert "打我●●●●●●●●●●●●●这个号" == shown_quote(said, sensitive=True)
+    assert shown_quote(said, sensitive=True) == "打我●●●●●●●●●●●●●这个号"
 
 
 def test_an_amount_is_left_out_for_those_who_may_not_see_it() -> None:
@@ -124,4 +124,4 @@ def test_an_amount_is_left_out_for_those_who_may_not_see_it() -> None:
 
 
 def test_a_phone_number_can_be_recognised_but_not_called() -> None:
-    assert "138****0001" == phone_words("13800000001")
+    assert phone_words("13800000001") == "138****0001"

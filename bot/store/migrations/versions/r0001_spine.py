@@ -183,6 +183,8 @@ Table(
     Index("customer_recheck", "recheck_on"),
     Index("customer_branch", "branch"),
     Index("customer_assets", "assets"),
+    # all that planning reads of a customer whose holding matures
+    Index("customer_planned", "external_userid", "branch", "erased"),
 )
 Table(
     "follow",
@@ -197,7 +199,8 @@ Table(
     _text("ended_by", None),
     _text("tags", "[]"),
     PrimaryKeyConstraint("userid", "external_userid"),
-    Index("follow_customer", "external_userid", "since_at"),
+    # all that the choice of a sender reads
+    Index("follow_customer", "external_userid", "since_at", "userid", "ended_at"),
 )
 Table(
     "group_chat",
@@ -394,6 +397,11 @@ Table(
     Index(
         "holding_maturity",
         "matures_on",
+        # all that planning reads: it never opens the rows themselves
+        "external_userid",
+        "manager",
+        "kind",
+        "status",
         sqlite_where=text("status = 'open'"),
         postgresql_where=text("status = 'open'"),
     ),
@@ -609,48 +617,46 @@ Table(
 # Segments, states and classes follow from these tables. Whoever writes there, an import, a
 # callback or a person, makes the customer due: no writer has to remember it.
 _DERIVED_FROM = {
-    "activity": ("external_userid", ""),
-    "fact": ("external_userid", ""),
-    "follow": ("external_userid", "OF since_at, ended_at"),
-    "group_member": ("member", "OF joined_at, left_at"),
-    "escalation": ("external_userid", "OF status"),
-    "holding": ("external_userid", "OF external_userid, kind, status, opened_on"),
+    "activity": ("external_userid", "messages replies questions sign_ups attended"),
+    "fact": ("external_userid", "status value class date_to expires_on"),
+    "follow": ("external_userid", "since_at ended_at"),
+    "group_member": ("member", "joined_at left_at"),
+    "escalation": ("external_userid", "status"),
+    "holding": ("external_userid", "external_userid kind status opened_on"),
 }
 _OF_CUSTOMER = (
-    "OF core_id, gender, birthday_month, birthday_day, birthday_year, occupation, assets,"
-    " key_person, prospect, spoke_at, erased"
+    "core_id gender birthday_month birthday_day birthday_year occupation assets key_person"
+    " prospect spoke_at erased"
 )
 
 
-def _touch(name: str, when: str, table: str, whom: str) -> str:
+def _touch(name: str, when: str, whom: str) -> str:
     return (
-        f"CREATE TRIGGER {name} AFTER {when} ON {table} BEGIN"
+        f"CREATE TRIGGER {name} AFTER {when} BEGIN"
         f" UPDATE customer SET recheck_on = '' WHERE external_userid {whom}"
         " AND recheck_on IS NOT ''; END"
     )
 
 
+def _changed(table: str, columns: str) -> str:
+    """A row that is written again as it was is no change: syncs do that every hour."""
+    names = columns.split()
+    differ = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in names)
+    return f"UPDATE OF {', '.join(names)} ON {table} WHEN {differ}"
+
+
 def _touches() -> list[str]:
+    in_group = "IN (SELECT member FROM group_member WHERE chat_id = NEW.chat_id)"
     found = [
-        _touch("touch_customer", f"UPDATE {_OF_CUSTOMER}", "customer", "= NEW.external_userid"),
-        _touch(
-            "touch_group_chat",
-            "UPDATE OF dismissed_at",
-            "group_chat",
-            "IN (SELECT member FROM group_member WHERE chat_id = NEW.chat_id)",
-        ),
-        _touch(
-            "touch_group_chat_new",
-            "INSERT",
-            "group_chat",
-            "IN (SELECT member FROM group_member WHERE chat_id = NEW.chat_id)",
-        ),
+        _touch("touch_customer", _changed("customer", _OF_CUSTOMER), "= NEW.external_userid"),
+        _touch("touch_group_chat", _changed("group_chat", "dismissed_at"), in_group),
+        _touch("touch_group_chat_new", "INSERT ON group_chat", in_group),
     ]
     for table, (who, columns) in _DERIVED_FROM.items():
         found += [
-            _touch(f"touch_{table}_new", "INSERT", table, f"= NEW.{who}"),
-            _touch(f"touch_{table}", f"UPDATE {columns}", table, f"IN (OLD.{who}, NEW.{who})"),
-            _touch(f"touch_{table}_gone", "DELETE", table, f"= OLD.{who}"),
+            _touch(f"touch_{table}_new", f"INSERT ON {table}", f"= NEW.{who}"),
+            _touch(f"touch_{table}", _changed(table, columns), f"IN (OLD.{who}, NEW.{who})"),
+            _touch(f"touch_{table}_gone", f"DELETE ON {table}", f"= OLD.{who}"),
         ]
     return found
 
