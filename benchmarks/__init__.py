@@ -1,1 +1,1 @@
-"""What ``make bench`` measures: each module a few figures, each figure against a floor or a peer."""
+"""What ``make bench`` measures: each figure stands against a floor or a peer."""

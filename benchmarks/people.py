@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bot.clock import SHANGHAI
 from bot.store.db import connect
@@ -67,7 +67,7 @@ def _customers(count: int) -> Iterator[tuple[Any, ...]]:
     span = (date(2006, 1, 1) - first).days
     for number in range(count):
         born = first + timedelta(days=whole(span))
-        calendar = "lunar" if uniform() < 0.3 else "solar"
+        calendar: Literal["solar", "lunar"] = "lunar" if uniform() < 0.3 else "solar"
         day, cycle = _next(calendar, born.month, min(born.day, 29 if calendar == "lunar" else 31))
         yield (
             _who(number),
@@ -122,6 +122,6 @@ def _owner(number: int) -> str:
 
 
 @cache
-def _next(calendar: str, month: int, day: int) -> tuple[str, str]:
+def _next(calendar: Literal["solar", "lunar"], month: int, day: int) -> tuple[str, str]:
     on, cycle = next_birthday(calendar, month, day, False, DAY)  # noqa: FBT003  # no leap month
     return on.isoformat(), cycle

@@ -23,27 +23,33 @@ def started(scale: Scale) -> list[Figure]:
     """
     empty, peer, full = fresh_folder("empty"), fresh_folder("fastapi"), data(scale.customers)
     migrations.upgrade(empty / "qunguan.db")
+    spent: list[float] = []
+    base: list[float] = []
     ours, filled, least = in_turns(
         max(scale.rounds, 1),
-        lambda _: _seconds("run", empty),
-        lambda _: _seconds("run", full),
-        lambda _: _seconds("fastapi", peer),
+        lambda _: _seconds("run", empty, spent),
+        lambda _: _seconds("run", full, []),
+        lambda _: _seconds("fastapi", peer, base),
     )
+    cost, basis = statistics.median(spent[1:]), statistics.median(base[1:])
+    note = f"processor {cost:.2f} s against {basis:.2f} s, {cost / basis:.2f}"
     against = f"FastAPI {milliseconds(statistics.median(least))}"
     mine, much = (milliseconds(statistics.median(each)) for each in (ours, filled))
     full_note = f"with {scale.customers} customers"
     return [
-        Figure("start_embedded", mine, against, ratio_of(ours, least), 2.5),
+        Figure("start_embedded", mine, against, ratio_of(ours, least), 2.5, note=note),
         Figure("start_embedded_full", much, against, ratio_of(filled, least), 2.5, note=full_note),
     ]
 
 
-def _seconds(kind: str, folder: Path) -> float:
+def _seconds(kind: str, folder: Path, spent: list[float]) -> float:
     begun = time.perf_counter()
     server = start(kind, folder, **_OFFLINE)
     try:
         wait(server, pause=0.002)
-        return time.perf_counter() - begun
+        seconds = time.perf_counter() - begun
+        spent.append(server.cpu())
+        return seconds
     finally:
         server.stop()
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 _GOOD: dict[str, Any] = {"errcode": 0, "errmsg": "ok"}
-_LISTS = {
+_LISTS: dict[str, dict[str, Any]] = {
     "externalcontact/get_follow_user_list": {"follow_user": []},
     "externalcontact/groupchat/list": {"group_chat_list": []},
     "externalcontact/get_corp_tag_list": {"tag_group": []},

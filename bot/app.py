@@ -215,6 +215,7 @@ class Bot:
 
         if self.settings.wecom_corp_id:
             self.database.write(first_errands)
+        self.wecom.recall_sent(outbox.told_lately(self.database.read(), now))
         self.worker.start()
         self.outbox.start()
         self.ringer.start()
@@ -258,6 +259,9 @@ class Bot:
             out_links=self.out_links,
             login_links=self.login_links,
             api_token=self.settings.qunguan_api_token.get_secret_value(),
+            corp_id=self.settings.wecom_corp_id,
+            agent_id=self.settings.wecom_agent_id,
+            wecom_base_url=self.settings.wecom_base_url,
             act=self.act,
             refresh=self.refresh_customer,
             metrics=self.metrics,

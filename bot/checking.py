@@ -15,7 +15,7 @@ from bot.archive.sdk import sdk_installed
 from bot.clock import SHANGHAI
 from bot.errors import Invalid, QunguanError, Refused
 from bot.rulebook import load_rulebook
-from bot.running import load_settings
+from bot.running import configure_logging, load_settings
 from bot.store import migrations
 from bot.wire import CallbackKeys
 from config.settings import Settings
@@ -49,6 +49,7 @@ class Result:
 
 def run_checks() -> Iterator[Result]:
     """Every check in the order in which they build on each other."""
+    configure_logging("critical")
     try:
         settings = load_settings()
         check_settings(settings)

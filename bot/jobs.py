@@ -14,7 +14,7 @@ from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
 from bot.errors import Retry
 from bot.happenings import CaseOverdue
-from bot.listening import Listener
+from bot.listening import Listener, segments_changed
 from bot.model import ExternalUserId, Purpose, UserId
 from bot.rulebook import Rulebook
 from bot.store import cases, journal, people, pushes, rings, segments, standing, talk
@@ -163,9 +163,9 @@ class Jobs:
     def _derive(self, fence: Fence, customers: list[str]) -> int:
         def derive(db: Db) -> int:
             who = [ExternalUserId(each) for each in customers]
-            moved = list(self.listener.refresh_segments(db, who, self.clock.now(), self._now()))
-            self.notice(db, list(moved))
-            return len(moved)
+            derived = self.listener.derive(db, who, self._now())
+            self.notice(db, list(segments_changed(derived, self.clock.now())))
+            return len(derived.segments) + len(derived.states)
 
         return self._fenced(fence, derive)
 

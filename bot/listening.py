@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.archive.record import parse_record
@@ -262,13 +262,17 @@ class Listener:
         self, db: Db, customers: list[ExternalUserId] | None, at: Any, now: int
     ) -> Iterator[SegmentsChanged]:
         """Derive segments, states and class of the touched customers again; who moved."""
+        yield from segments_changed(self.derive(db, customers, now), at)
+
+    def derive(self, db: Db, customers: list[ExternalUserId] | None, now: int) -> standing.Derived:
+        """Derive all that follows from what is known, and note in the journal what moved."""
         today = self.rules.moment(now).astimezone(SHANGHAI).date()
         derived = standing.refresh_all(db, self.rules, today, now, customers)
         for each in derived.states:
             _note_moved(db, "states", each, now)
         for each in derived.segments:
             _note_moved(db, "segments", each, now)
-            yield SegmentsChanged(ExternalUserId(each.external_userid), each.entered, each.left, at)
+        return derived
 
     def _look_at_activity(
         self, db: Db, customer: ExternalUserId, message: ArchivedMessage
@@ -279,6 +283,12 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def segments_changed(derived: standing.Derived, at: datetime) -> Iterator[SegmentsChanged]:
+    """What handlers hear of a derivation: states and classes carry no tags."""
+    for each in derived.segments:
+        yield SegmentsChanged(ExternalUserId(each.external_userid), each.entered, each.left, at)
 
 
 def _note_moved(db: Db, kind: str, moved: segments.Moved, now: int) -> None:

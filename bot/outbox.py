@@ -16,9 +16,19 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.actions import CreateMassSend, Errand, lane_of, pack, unpack
+from bot.actions import (
+    AnswerEmployee,
+    CreateMassSend,
+    Errand,
+    SendCard,
+    TellStaff,
+    lane_of,
+    pack,
+    unpack,
+)
 from bot.clock import Clock
 from bot.errors import Invalid, QunguanError, Refused, Retry, Uncertain
+from bot.model import UserId
 from bot.store.db import Database, Db, Row
 
 log = structlog.get_logger()
@@ -58,6 +68,12 @@ _DOUBT = """
 UPDATE outbox SET state = 'uncertain' WHERE state = 'calling' AND kind = :mass
   AND id NOT IN (SELECT value FROM json_each(:busy))
 """
+_TOLD = """
+SELECT json_extract(payload, '$.userid') AS userid, coalesce(done_at, :now) AS at FROM outbox
+WHERE kind IN (SELECT value FROM json_each(:kinds))
+  AND (state = 'calling' OR state = 'done' AND done_at > :now - 3600000)
+"""
+_TO_STAFF = json.dumps([each.__name__ for each in (AnswerEmployee, SendCard, TellStaff)])
 _FORGET = "DELETE FROM outbox WHERE state = 'done' AND done_at < :before"
 
 
@@ -92,6 +108,12 @@ def add(db: Db, errand: Errand, now: int, useful_until: int | None = None) -> bo
 def forget(db: Db, before: int) -> int:
     """Drop errands that were done before the moment (epoch ms)."""
     return db.run(_FORGET, before=before)
+
+
+def told_lately(db: Db, now: int) -> list[tuple[UserId, float]]:
+    """Messages to employees within the last hour: to whom, and how many seconds ago."""
+    rows = db.rows(_TOLD, now=now, kinds=_TO_STAFF)
+    return [(UserId(row["userid"]), max(0.0, (now - row["at"]) / 1000)) for row in rows]
 
 
 class Outbox:

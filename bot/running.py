@@ -68,6 +68,7 @@ def run_all() -> None:
     """Web, worker and scheduler until interrupted."""
     settings = load_settings()
     configure_logging(settings.qunguan_log_level)
+    _need_port(settings.qunguan_port)
     from bot.app import Bot
 
     bot = Bot(settings)
@@ -131,6 +132,7 @@ def run_demo(port: int) -> None:
     from bot.sandbox.town import Staffers, Story, core_files, load_town, populate
 
     configure_logging(os.environ.get("QUNGUAN_LOG_LEVEL", "warning"))
+    _need_port(port)
     folder = _fresh_demo_folder()
     spec = _demo_clock()
     (folder / "clock").write_text(spec, encoding="utf-8")
@@ -233,10 +235,21 @@ def _demo_clock() -> str:
     return datetime.combine(day, _OPENING, SHANGHAI).isoformat()
 
 
+def _need_port(port: int) -> None:
+    """Say what to do before anything is started.
+
+    Raises:
+        Invalid: Somebody else listens there.
+    """
+    if _free_port(port) != port:
+        raise Invalid(f"端口 {port} 已被占用,请先停掉占用的程序,或换一个端口")
+
+
 def _free_port(wished: int) -> int:
     import socket
 
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", wished))
         except OSError:

@@ -389,11 +389,11 @@ SAID: tuple[tuple[Any, ...], ...] = (
         "下旬有一笔二十万的货款到账", 0.9,
     ),
     (
-        "other_bank", "wmFang", "wrShop", (9, 52, 0), "我工行有五十万定期下月到期",
+        "other_bank", "wmFang", "wrShop", (9, 52, 0), "我工行有五十万定期下月中旬到期",
         "holding.other_bank",
         {"bank": "工商银行", "product": "time_deposit", "amount": 500_000,
-         "date_from": "2027-01-01", "date_to": "2027-01-31"},
-        "工行有五十万定期下月到期", 0.91,
+         "date_from": "2027-01-11", "date_to": "2027-01-20"},
+        "工行有五十万定期下月中旬到期", 0.91,
     ),
     (
         "complaint", "wmLi", "wrStreet", (9, 55, 0), "昨天排队排了两小时,柜台就开一个",

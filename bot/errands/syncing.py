@@ -199,7 +199,7 @@ class Syncer:
     # -- tags
 
     def sync_tags(self) -> Effect:
-        """Read the library, and create what is missing of ours."""
+        """Read the library, create what is missing of ours, and put it back where it was."""
         library = self.wecom.get_corp_tag_list()
         known = {(g["group_name"], t["name"]) for g in library for t in g.get("tag", [])}
         missing: dict[str, list[str]] = {}
@@ -212,9 +212,12 @@ class Syncer:
             library = self.wecom.get_corp_tag_list()
 
         def keep(db: Db) -> None:
-            people.keep_tags(db, library)
+            gone = people.keep_tags(db, library)
             for tag in self.rules.tags:
                 people.bind_tag(db, tag.group, tag.name, tag.slug)
+            now = self._now()
+            for userid, customer in people.strip_tags(db, gone):
+                outbox.add(db, MarkTags(customer, userid, f"tag-gone-{now}"), now)
 
         return keep
 

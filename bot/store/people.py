@@ -393,8 +393,19 @@ def dismiss_group(db: Db, chat_id: ChatId, now: int) -> None:
 # -- tags
 
 
-def keep_tags(db: Db, groups: Iterable[Mapping[str, Any]]) -> None:
-    """Replace the tag library with what ``get_corp_tag_list`` gives; slugs of ours stay."""
+_TAGGED = """
+SELECT f.userid, f.external_userid, f.tags FROM follow f
+WHERE f.ended_at IS NULL AND EXISTS (SELECT 1 FROM json_each(f.tags) t
+  WHERE t.value IN (SELECT value FROM json_each(:tags)))
+"""
+
+
+def keep_tags(db: Db, groups: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Replace the tag library with what ``get_corp_tag_list`` gives; slugs of ours stay.
+
+    Returns:
+        The tags of ours that are gone: somebody deleted them in the console.
+    """
     slugs = {row["tag_id"]: row["slug"] for row in db.rows("SELECT tag_id, slug FROM corp_tag")}
     db.run("DELETE FROM corp_tag")
     for each in groups:
@@ -409,6 +420,17 @@ def keep_tags(db: Db, groups: Iterable[Mapping[str, Any]]) -> None:
                     name=tag["name"],
                     slug=slugs.get(tag["id"]),
                 )
+    present = {row["tag_id"] for row in db.rows("SELECT tag_id FROM corp_tag")}
+    return {tag_id for tag_id, slug in slugs.items() if slug and tag_id not in present}
+
+
+def strip_tags(db: Db, gone: set[str]) -> list[tuple[UserId, ExternalUserId]]:
+    """Take deleted tags off every friendship that carried one; which ones."""
+    rows = db.rows(_TAGGED, tags=json.dumps(sorted(gone))) if gone else []
+    for row in rows:
+        left = set(json.loads(row["tags"])) - gone
+        tags_changed(db, row["userid"], row["external_userid"], left)
+    return [(UserId(row["userid"]), ExternalUserId(row["external_userid"])) for row in rows]
 
 
 def bind_tag(db: Db, group_name: str, name: str, slug: str) -> bool:

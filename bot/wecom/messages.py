@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -204,6 +204,10 @@ class Messages(Door):
             _joined(reply, "invalidtag"),
             tuple(UserId(name) for name in _joined(reply, "unlicenseduser")),
         )
+
+    def recall_sent(self, sent: Iterable[tuple[UserId, float]]) -> None:
+        """Count what an earlier process sent (member, seconds ago): WeCom's caps outlive us."""
+        self._pacing.recall(sent)
 
     def update_template_card(
         self,

@@ -144,6 +144,13 @@ class Pacing:
             if len(self._sent) > _SWEEP_AT:
                 self._sweep(now)
 
+    def recall(self, sent: Iterable[tuple[str, float]]) -> None:
+        """Count messages of before this process began: (member, seconds ago), in any order."""
+        with self._lock:
+            now = self._monotonic()
+            for member, ago in sorted(sent, key=lambda each: -each[1]):
+                self._sent[member.lower()].append(now - ago)
+
     def _cap_wait(self, member: str, now: float) -> float:
         sent = self._sent.get(member)
         if not sent:

@@ -81,11 +81,11 @@ class Money:
         small = "|".join(sorted(map(re.escape, fractions), key=len, reverse=True))
         number = rf"{_NUM}(?:\s?{_VAGUE}\s?[百千]?[万亿兆wk]+(?:{_NUM}[万亿]?)?)?[多来几余]?"
         self._currencies = currencies
-        alphabetic = [name for name in names if not name[0].isalpha() or name.isascii()]
+        marks = [name for name in names if not name[0].isalpha() or name.isascii()]
         self._foreign = re.compile(
             rf"(?P<sum>{number})\s?(?P<unit>{'|'.join(map(re.escape, names))})"
             rf"(?:又?(?P<small>{_NUM})\s?(?P<cent>{small}))?"
-            rf"|(?P<mark>{'|'.join(map(re.escape, alphabetic))})\s?(?P<marked>{number})"
+            rf"|(?P<mark>{'|'.join(map(re.escape, marks)) or '(?!)'})\s?(?P<marked>{number})"
         )
 
     def find(self, text: str) -> list[Amount]:

@@ -31,7 +31,7 @@ _DAY = (
     rf"|[廿][一二三四五六七八九]?)|(?P<%bd>{_N31})(?![零一二三四五六七八九十百千万\d.个点块元岁:多几天年月周/%]|亩|米|斤))"
 )
 _WD = "[一二三四五六日天末1-6]"
-_WEEK = r"(?:周|星期|礼拜)"
+WEEK = r"(?:周|星期|礼拜)"
 _CJK_END = r"(?![\u4e00-\u9fff])"
 
 Atom = Days | None
@@ -49,8 +49,8 @@ _FORMS: dict[str, str] = {
     "yearpart": rf"(?:{_Y})?(?P<%p>上个?半年|下个?半年|前半年|后半年|第?[一二三四1-4]季度|上个?季度|下个?季度|这个?季度|本季度)",
     "yearnth": rf"(?:{_Y}|(?P<%m>{_N12})\s?月份?的)(?P<%w>第|前|[最]后|末)\s?(?P<%n>{_COUNT}|一)\s?个?(?P<%u>月|周|星期|礼拜|天)"
     rf"(?!{_WD})",
-    "nthweekday": rf"(?:{_Y})?(?:(?P<%m>{_N12})\s?月份?|(?P<%mw>{_MONTH_WORD}))的?(?P<%w>第|最后)(?P<%n>[{_D}])?个?(?P<%k>{_WEEK}{_WD})",
-    "feast": rf"(?:{_Y})?(?:{_LUNAR})?(?P<%f>{_FEAST})节?(?!快乐|特|宫|生|糕|饼|圆|花|树|礼盒|档|梅|钱没)",
+    "nthweekday": rf"(?:{_Y})?(?:(?P<%m>{_N12})\s?月份?|(?P<%mw>{_MONTH_WORD}))的?(?P<%w>第|最后)(?P<%n>[{_D}])?个?(?P<%k>{WEEK}{_WD})",
+    "feast": rf"(?:{_Y})?(?:{_LUNAR})?(?P<%f>{_FEAST})节?(?![号日]|快乐|特|宫|生|糕|饼|圆|花|树|礼盒|档|梅|钱没)",
     "month": rf"(?:{_Y})?(?:{_LUNAR})?{_M}(?:份?的?\s?(?:{_PART}|{_DAY}))?(?!经|饼|嫂|子|票|供|薪|租|球|亮|光|收)",
     "lunarday": rf"(?:{_LUNAR})(?P<%d>{_N31})(?![\d十百千万])",
     "bareday": r"(?<![第\d一二三四五六七八九十./念读上升-])"
@@ -128,7 +128,7 @@ def full_year(text: str | None, today: date) -> int | None:
     return value
 
 
-def _ymd(group: Groups, today: date) -> Atom:
+def _ymd(group: Groups, _today: date) -> Atom:
     return spans.one(spans.make(int(group("y") or 0), int(group("m") or 0), int(group("d") or 0)))
 
 
@@ -311,9 +311,8 @@ def _bareday(group: Groups, today: date) -> Atom:
     if lunar_text and lunar_text.startswith("大年"):
         day = lunar_day(lunar_text) or 1
         return spans.yearly(lambda y: spans.single(lunar.solar(y, 1, day)), today)
-    day = lunar_day(lunar_text)
-    if day:
-        return spans.lunar_monthly(day, today)
+    if lunar_text:
+        return spans.lunar_monthly(lunar_day(lunar_text) or 1, today)
     number = integer(group("d") or "") or 0
     start = today.replace(day=1)
     months = (spans.add_months(start, step) for step in (-2, -1, 0, 1, 2))
@@ -359,7 +358,8 @@ def _yearend(group: Groups, today: date) -> Atom:
 
     if year:
         return Days(*span(year), "part")
-    return spans.yearly(span, today)
+    days = spans.yearly(span, today)
+    return days and Days(days.first, days.last, "part", days.other, days.loose)
 
 
 def _weekday(char: str) -> int:

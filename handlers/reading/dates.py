@@ -59,7 +59,7 @@ _TO = re.compile(r"\s?(?:到|至|-|~|[和与])\s?")
 _BETWEEN = re.compile(r"之?间")
 _FROM = re.compile(r"[从自由]$")
 _LIST = re.compile(r"[、和跟或,]?")
-_PUNCT_WEEKDAY = re.compile(rf"\s?[,;(]?\s?{atoms._WEEK}[一二三四五六日天]\)?")
+_PUNCT_WEEKDAY = re.compile(rf"\s?[,;(]?\s?{atoms.WEEK}[一二三四五六日天]\)?")
 _ABOUT = re.compile("(?:那天|当天|这天|前后|左右|附近)")
 
 
@@ -88,7 +88,7 @@ def find(text: str, sent_at: datetime) -> list[When]:
     local = sent_at.replace(tzinfo=None)
     found = _atoms(text, local)
     found = _joined(text, local, found)
-    return [_bounded(text, local, when) for when in found]
+    return [_bounded(text, when) for when in found]
 
 
 def _atoms(text: str, local: datetime) -> list[When]:
@@ -107,7 +107,7 @@ def _atoms(text: str, local: datetime) -> list[When]:
         end = about.end() if about else _weekday_beside(text, end, kind)
         vague = about is not None and about.group() in {"前后", "左右", "附近"}
         out.append(
-            _timed(text, local, When(start, end, days, (), kind, exact=_exact(found), about=vague))
+            _timed(text, When(start, end, days, (), kind, exact=_exact(found), about=vague))
         )
         position = out[-1].end
     out.extend(_lone(text, local, position, len(text)))
@@ -128,7 +128,7 @@ def _weekday_beside(text: str, end: int, kind: str) -> int:
     return end
 
 
-def _timed(text: str, local: datetime, when: When) -> When:
+def _timed(text: str, when: When) -> When:
     """Add the time of day that follows a day; without one the ranges are whole days."""
     days = when.days
     if days.first is None or days.first != days.last:
@@ -182,20 +182,17 @@ def _lone(text: str, local: datetime, start: int, stop: int) -> list[When]:
             out.append(When(*found.span(), Days(today, today), (instant,), "instant", timed=True))
     if out:
         return out
-    found = _LONE.search(text, start, segment_end)
-    if found is None or (found["h"] and not _plausible(text, found)):
+    lone = _LONE.search(text, start, segment_end)
+    if lone is None or (lone["h"] and not _plausible(text, lone)):
         return out
-    begin = found.start()
-    if found["now"]:
-        clock = _CLOCK.match(text, begin + 1)
-    else:
-        clock = _CLOCK.match(text, begin)
+    begin = lone.start()
+    clock = _CLOCK.match(text, begin + bool(lone["now"]))
     if clock is None or clock.end() <= begin:
         return out
     ranges = tuple(_at(today, clock)) if clock["part"] or clock["h"] else ()
-    kind = "now" if found["now"] else "clock"
+    kind = "now" if lone["now"] else "clock"
     out.append(
-        When(begin, max(clock.end(), found.end()), Days(today, today), ranges, kind, timed=True)
+        When(begin, max(clock.end(), lone.end()), Days(today, today), ranges, kind, timed=True)
     )
     return out
 
@@ -312,7 +309,7 @@ def _moved(when: When, day: date) -> list[datetime]:
     return [datetime.combine(day, at) for at in sorted(times)]
 
 
-def _bounded(text: str, local: datetime, when: When) -> When:
+def _bounded(text: str, when: When) -> When:
     """之前 leaves only an end, 之后 and 起 only a start."""
     if when.kind in {"newyear", "offset", "range", "clock", "now", "instant"} or when.timed:
         return when
@@ -321,7 +318,7 @@ def _bounded(text: str, local: datetime, when: When) -> When:
     before = _BEFORE.match(text, when.end)
     if before or until:
         end = days.last if days.grain == "part" else days.first
-        ranges = tuple((None, stop) for stop in _firsts(days))
+        ranges: tuple[Range, ...] = tuple((None, stop) for stop in _firsts(days))
         start = until.start() if until else when.start
         return replace(
             when,
@@ -333,7 +330,7 @@ def _bounded(text: str, local: datetime, when: When) -> When:
     after = _AFTER.match(text, when.end)
     since = _FROM.search(text, max(0, when.start - 1), when.start)
     if after:
-        ranges = tuple((start, None) for start in _firsts(days))
+        ranges = tuple((begin, None) for begin in _firsts(days))
         start = when.start - 1 if since else when.start
         return replace(
             when,

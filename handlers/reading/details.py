@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -59,7 +60,7 @@ _LIMITS = {"count": (1, 12), "age": (0, 45), "party": (1, 50), "month": (1, 12),
 class _Nouns:
     """Finds the first word of a class in a span of text."""
 
-    _regexes: dict[int, re.Pattern[str]] = {}  # noqa: RUF012 - one cache for all readers
+    _regexes: dict[int, list[re.Pattern[str]]] = {}  # noqa: RUF012 - one cache for all readers
 
     def __init__(self, words: Words) -> None:
         self._words = words
@@ -67,11 +68,22 @@ class _Nouns:
     def first(self, name: str, text: str, start: int, end: int) -> str | None:
         """What the first (longest) word of a class stands for."""
         table = self._words[name]
-        regex = self._regexes.get(id(table))
-        if regex is None:
-            regex = self._regexes[id(table)] = re.compile(alternation(table))
-        found = regex.search(text, start, end)
-        return table[found.group()] if found else None
+        for regex in self._compiled(table):
+            found = regex.search(text, start, end)
+            if found:
+                return table[found.group()]
+        return None
+
+    def _compiled(self, table: Mapping[str, str]) -> list[re.Pattern[str]]:
+        """One expression for the words, one for the single characters, which count less."""
+        known = self._regexes.get(id(table))
+        if known is None:
+            longer = {word: word for word in table if len(word) > 1}
+            single = {word: word for word in table if len(word) == 1}
+            groups = [group for group in (longer, single) if group]
+            known = [re.compile(alternation(group)) for group in groups]
+            self._regexes[id(table)] = known
+        return known
 
 
 def complete(
@@ -87,6 +99,7 @@ def complete(
         for r in readings
         if _numbers(r.value, message.text) and _particulars(r, message, attachments)
     ]
+    whole.extend(_further_hobbies(whole, message, words))
     attachments.give(whole)
     for reading in whole:
         _take_words(reading, message, nouns, _busy(whole, reading))
@@ -96,12 +109,14 @@ def complete(
 def _particulars(reading: Reading, message: Message, attachments: Attachments) -> bool:
     """Birth dates and head counts; False when a birthday has no day."""
     text, kind = message.text, reading.frame.type
-    start, end = message.around(*reading.clauses)
+    start = message.around(*reading.clauses)[0]
     if kind is FactType.BIRTHDAY:
         last = min(reading.clauses[1] + 1, len(message.clauses) - 1)
         found = particulars.birth(text, start, message.clauses[last][1], attachments.today)
         reading.value.update(found or {})
         return found is not None
+    if kind is FactType.CHILDREN and "count" in reading.value:
+        reading.value["count"] = particulars.boys_and_girls(text) or reading.value["count"]
     if kind is FactType.RSVP and "party" not in reading.value:
         number = particulars.head_count(text, 0, len(text))
         if number and reading.value.get("response") == "yes":
@@ -137,6 +152,24 @@ def _numbers(value: dict[str, Any], text: str) -> bool:
             area += Decimal("0.5")
         value["area_mu"] = int(area) if area == int(area) else float(area)
     return True
+
+
+def _further_hobbies(
+    readings: list[Reading], message: Message, words: Words
+) -> list[Reading]:
+    """喝茶下棋: what stands right behind a hobby is another one."""
+    more = []
+    table = words["hobby"]
+    regex = re.compile(f"[和跟、,]?({alternation(table)})")
+    for reading in readings:
+        if reading.frame.type is FactType.HOBBY and "name" in reading.value:
+            found = regex.match(message.text, reading.end)
+            name = table[found.group(1)] if found else reading.value["name"]
+            if found and name != reading.value["name"]:
+                span = (reading.start, found.end())
+                clauses = reading.clauses[0], message.clause_at(found.end() - 1)
+                more.append(Reading(reading.frame, *span, {"name": name}, clauses))
+    return more
 
 
 def _busy(readings: list[Reading], but: Reading) -> set[int]:
@@ -319,15 +352,9 @@ def _compatible(left: dict[str, Any], right: dict[str, Any]) -> bool:
     shared = money & set(left) & set(right)
     if any(left[key] != right[key] for key in shared):
         return False
-    both = ("date_from" in left or "date_to" in left) and (
-        "date_from" in right or "date_to" in right
-    )
-    if both and (left.get("date_from"), left.get("date_to")) != (
-        right.get("date_from"),
-        right.get("date_to"),
-    ):
-        return False
-    return True
+    ends = ("date_from", "date_to")
+    dated = [value for value in (left, right) if any(end in value for end in ends)]
+    return len(dated) < 2 or all(left.get(end) == right.get(end) for end in ends)
 
 
 def _same(reading: Reading, other: Reading) -> bool:

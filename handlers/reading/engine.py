@@ -60,7 +60,8 @@ class Message:
 
     @cached_property
     def _clause_of(self) -> list[int]:
-        table, last = [], 0
+        table: list[int] = []
+        last = 0
         for index, (start, end) in enumerate(self.clauses):
             table.extend([last] * (start - len(table)))
             table.extend([index] * (end - start))
@@ -122,7 +123,7 @@ class Matcher:
                 probe = Probe(frame, pattern)
                 start = started.setdefault(pattern.needs[0], []) if pattern.needs else self._always
                 start.append(probe)
-            for pattern in (*frame.patterns, *frame.near, *frame.unless):
+            for pattern in (*frame.patterns, *frame.near, *frame.unless, *frame.never):
                 pattern.mask = self._mask(pattern)
             if frame.need == {"amount"}:
                 digits = self._sets.setdefault(_DIGITS, 1 << len(self._sets))
@@ -188,6 +189,12 @@ def _stands(reading: Reading, message: Message, present: int) -> bool:
     if frame.near and not any(
         message.has(pattern.regex, 0, len(message.text))
         for pattern in frame.near
+        if pattern.mask & present == pattern.mask
+    ):
+        return False
+    if any(
+        message.has(pattern.regex, 0, len(message.text))
+        for pattern in frame.never
         if pattern.mask & present == pattern.mask
     ):
         return False

@@ -112,7 +112,7 @@ def _sum(tokens: list[str]) -> Decimal:
     for token in tokens:
         unit = UNITS.get(token)
         if unit is None:
-            after_zero = after_zero or token == "零"
+            after_zero = after_zero or DIGITS.get(token) == 0
             digit = Decimal(DIGITS[token]) if token in DIGITS else Decimal(token)
             number = number * 10 + digit if number and token in DIGITS else digit
             continue

@@ -54,14 +54,21 @@ _YEAR = re.compile(
     rf"(?P<y>(?:19|20)\d\d|[4-9]\d|0\d|1[0-5]|一九[{_D}零][{_D}零]|二零[零一二][{_D}零]|[四五六七八九零][{_D}零])\s?年(?!级|前|后|了|的?(?:利|期|定))"
 )
 _COUNT = re.compile(
-    rf"(?:\+|＋)\s?(?P<plus>\d{{1,2}})"
-    rf"|(?P<n>\d{{1,2}}|[一两二三四五六七八九十]|俩|仨)\s?(?:个人|个位|个名额|人|位(?!阿姨)|口|名额|名|张票|个座|个(?![月点小星号朋礼]))"
+    r"(?:\+|＋)\s?(?P<plus>\d{1,2})"
+    r"|(?P<n>\d{1,2}|[一两二三四五六七八九十]|俩|仨)\s?(?:个人|个位|个名额|人|位(?!阿姨)|口|名额|名|张票|个座|个(?![月点小星号朋礼]))"
     "|(?P<pair>两口子|娘俩|爷俩|母子俩|母女俩|父子俩|父女俩|老两口|小两口|我俩|俺俩|我们俩|咱俩|夫妻俩|俩人|俩(?!月)|一大一小|夫妻)"
     r"|(?P<three>爷仨|娘仨|一家三口|两大一小|一大两小|仨)|(?P<four>一家四口|两大两小)"
 )
+_SON = "儿子|小子|男娃|男孩|儿|崽"
+_DAUGHTER = "女儿|闺女|丫头|女娃|女孩|女|姑娘|千金"
+_BOTH = re.compile(
+    f"(?P<a>[一两二三四俩仨1-4])个?(?:{_SON}|{_DAUGHTER})[和跟、, ]?"
+    f"(?P<b>[一两二三四俩仨1-4])个?(?:{_SON}|{_DAUGHTER})"
+)
 _WITH = re.compile(
     "(?:我|俺|和|跟|带|带上|同|与|还有|加上)(?:和|跟|同|与|带|带上|带着|还有|加|加上)?(?:我|俺)?(?:家)?(?:的)?"
-    "(?:老伴|老公|老婆|老头|老太婆|老头子|爱人|对象|媳妇|我妈|老妈|妈|爸|女儿|儿子|闺女|孩子|娃|朋友|同事|邻居|姐妹|闺蜜|孙子|孙女|婆婆|丈母娘|老姐妹|我姐|我妹|嫂子|先生|太太|老乡|一个朋友|小孩|丫头|姐姐|妹妹|我哥|我弟|女婿|儿媳|当家的|我家那位|宝宝)(?!们|俩|仨|[一两二三四五六七八九十\d]个)"
+    "(?:老伴|老公|老婆|老头|老太婆|老头子|爱人|对象|媳妇|我妈|老妈|妈|爸|女儿|儿子|闺女|孩子|娃|朋友|同事|邻居|姐妹|闺蜜|孙子|孙女|婆婆|丈母娘|老姐妹|我姐|我妹|嫂子|先生|太太|老乡|一个朋友|小孩|丫头|姐姐|妹妹|我哥|我弟|女婿|儿媳|当家的|我家那位|宝宝)"
+    r"(?!们|俩|仨|[一两二三四五六七八九十\d]个)"
 )
 _PLAIN_WITH = re.compile("和|跟|带|同|与|还有|加")
 _RESULT_WITH_TEXT = re.compile("总共|一共|共|加起来|合计|统共")
@@ -145,6 +152,15 @@ def head_count(text: str, start: int, end: int) -> int | None:
     if total is not None:
         return total
     return 2 if _WITH.search(text, start, end) and _PLAIN_WITH.search(text, start, end) else None
+
+
+def boys_and_girls(text: str) -> int | None:
+    """两个儿子一个闺女 is three."""
+    found = _BOTH.search(text)
+    if found is None:
+        return None
+    first, second = integer(found["a"]), integer(found["b"])
+    return first + second if first and second else None
 
 
 def companions(text: str, start: int, end: int) -> int | None:

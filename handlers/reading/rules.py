@@ -24,6 +24,7 @@ _FRAME_KEYS = {
     "need",
     "near",
     "unless",
+    "never",
     "off",
     "confidence",
     "beats",
@@ -45,6 +46,7 @@ class Frame:
         need: Of those, the keys of which at least one must be found.
         near: Patterns of which one must stand somewhere in the message.
         unless: Patterns that must not stand in the clauses of the match.
+        never: Patterns that must not stand anywhere in the message.
         off: Guards that do not apply.
         beats: Ids or types of readings in the same clause that give way.
         beats_anywhere: Types that give way in the whole message.
@@ -59,6 +61,7 @@ class Frame:
     need: frozenset[str] = frozenset()
     near: tuple[Pattern, ...] = ()
     unless: tuple[Pattern, ...] = ()
+    never: tuple[Pattern, ...] = ()
     off: frozenset[str] = frozenset()
     confidence: float = 0.9
     beats: frozenset[str] = frozenset()
@@ -69,7 +72,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Guard:
-    """Words that take a reading back: negation, hypothesis, other people, advertisements …
+    """Words that take a reading back: negation, hypothesis, other people, advertisements.
 
     Attributes:
         scope: ``lead`` clause start to the match's end, ``clause`` the whole clauses,
@@ -108,10 +111,9 @@ def load(folder: Path) -> Rules:
     frames: list[Frame] = []
     guards: list[Guard] = []
     for path in sorted((folder / "rules").glob("frames*.yaml")):
-        for entry in _document(path).get("frames", []):
-            frames.append(_frame(entry, words))
-        for entry in _document(path).get("guards", []):
-            guards.append(_guard(entry, words))
+        document = _document(path)
+        frames.extend(_frame(entry, words) for entry in document.get("frames", []))
+        guards.extend(_guard(entry, words) for entry in document.get("guards", []))
     _unique(frames)
     if not frames:
         raise Invalid(f"{folder / 'rules'} 里没有 frames*.yaml，请恢复随程序提供的规则文件")
@@ -230,7 +232,7 @@ def _frame(entry: Any, words: Words) -> Frame:
     if "id" not in entry or not patterns:
         raise entry.broken("规则要有 id 和 any")
     try:
-        fact_type = FactType(entry.get("type"))
+        fact_type = FactType(str(entry.get("type")))
     except ValueError:
         raise entry.broken(f"不认识的事实类型「{entry.get('type')}」") from None
     take = frozenset(entry.get("take", ()))
@@ -246,6 +248,7 @@ def _frame(entry: Any, words: Words) -> Frame:
         frozenset(entry.get("need", ())),
         _patterns(entry, "near", words),
         _patterns(entry, "unless", words),
+        _patterns(entry, "never", words),
         frozenset(entry.get("off", ())),
         float(entry.get("confidence", 0.9)),
         frozenset(entry.get("beats", ())),
@@ -305,7 +308,7 @@ def _unique(frames: list[Frame]) -> None:
 def compile_all(rules: Rules) -> Iterator[str]:
     """Compile every expression; yields what does not compile, for ``check``."""
     for frame in rules.frames:
-        for pattern in (*frame.patterns, *frame.near, *frame.unless):
+        for pattern in (*frame.patterns, *frame.near, *frame.unless, *frame.never):
             yield from _problem(frame.id, pattern)
     for guard in rules.guards:
         for pattern in (*guard.patterns, *guard.spares):

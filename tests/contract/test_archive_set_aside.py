@@ -1,6 +1,5 @@
 """Records whose key was missing are read once it is there, on every back end."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,10 +17,12 @@ from bot.store.db import Database
 from bot.vault import Vault
 from bot.wecom import Secrets, WeComClient
 
+_TABLES = ("inbox", "set_aside")
+
 
 @lru_cache
-def key(version: int) -> RSAPrivateKey:
-    return generate_private_key(public_exponent=65537, key_size=2048 + 0 * version)
+def key(_version: int) -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=2048)
 
 
 @dataclass
@@ -32,6 +33,9 @@ class Archive:
 
     def chat_data(self, seq: int, limit: int) -> list[EncryptedRecord]:
         return [each for each in self.records if each.seq > seq][:limit]
+
+    def media(self, sdkfileid: str) -> bytes:
+        raise AssertionError(sdkfileid)
 
 
 @dataclass
@@ -57,12 +61,10 @@ class Bank:
             RecordDecryptor(keys),
         )
 
-    def kept(self) -> list[str]:
-        rows = self.store.read().rows("SELECT body_sealed FROM inbox ORDER BY id")
-        return [json.loads(self.vault.open(row["body_sealed"]))["raw"] for row in rows]
-
-    def waiting(self) -> int:
-        return int(self.store.read().value("SELECT count(*) FROM set_aside") or 0)
+    def kept_and_waiting(self) -> tuple[int, int]:
+        db = self.store.read()
+        kept, waiting = (db.value(f"SELECT count(*) FROM {name}") for name in _TABLES)
+        return int(kept or 0), int(waiting or 0)
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def bank(store: Database, vault: Vault, clock: FixedClock) -> Bank:
 def test_a_record_without_its_key_waits_and_the_cursor_goes_on(bank: Bank) -> None:
     bank.started_with([2]).pull_archive()
     expected = (0, 1)
-    assert expected == (len(bank.kept()), bank.waiting())
+    assert expected == bank.kept_and_waiting()
 
 
 def test_the_next_start_with_the_key_reads_it_once(bank: Bank) -> None:
@@ -82,11 +84,11 @@ def test_the_next_start_with_the_key_reads_it_once(bank: Bank) -> None:
     for _ in range(2):
         bank.started_with([1, 2]).pull_archive()
     expected = (1, 0)
-    assert expected == (len(bank.kept()), bank.waiting())
+    assert expected == bank.kept_and_waiting()
 
 
 def test_what_the_new_key_does_not_open_goes_on_waiting(bank: Bank) -> None:
     bank.started_with([2]).pull_archive()
     bank.started_with([2, 3]).pull_archive()
     expected = (0, 1)
-    assert expected == (len(bank.kept()), bank.waiting())
+    assert expected == bank.kept_and_waiting()

@@ -281,13 +281,14 @@ def test_an_errand_of_another_version_is_given_up_and_blocks_nobody(
     assert state(store, SyncCustomer(WHO, "old")) == "failed"
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM outbox", "UPDATE outbox SET state = 'dropped'"])
 def test_an_errand_that_was_erased_or_given_up_after_it_was_read_is_not_done(
-    box: Outbox, store: Database, clock: FixedClock, doer: Doer
+    box: Outbox, store: Database, clock: FixedClock, doer: Doer, change: str
 ) -> None:
     add(store, clock, PULL)
     claim = box._claim(9)  # what a thread holds between reading and beginning
     assert claim is not None
-    store.write(lambda db: db.run("DELETE FROM outbox"))
+    store.write(lambda db: db.run(change))
     box._do(claim)
     assert doer.done == []
 
@@ -399,10 +400,16 @@ def test_the_threads_outlive_a_full_disk_and_nothing_stays_in_calling(
 def test_resuming_leaves_alone_what_a_thread_has_in_hand(
     box: Outbox, store: Database, clock: FixedClock, doer: Doer
 ) -> None:
-    doer.behave = lambda _errand: box.resume()
+    seen: list[str] = []
+
+    def behave(errand: Errand) -> None:
+        box.resume()
+        seen.append(state(store, errand))
+
+    doer.behave = behave
     add(store, clock, PULL, MASS)
     work_all(box)
-    assert doer.done == [PULL, MASS]
+    assert (doer.done, seen) == ([PULL, MASS], ["calling", "calling"])
     assert (state(store, PULL), state(store, MASS)) == ("done", "done")
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from branch_world import TODAY, Branch, add_errand, build_branch, errands, shanghai
@@ -13,10 +13,12 @@ from branch_world import TODAY, Branch, add_errand, build_branch, errands, shang
 from bot.actions import CancelMassSend
 from bot.clock import FixedClock
 from bot.errors import Invalid, Refused, Retry, Uncertain
+from bot.jobs import plan_steps
 from bot.model import UserId
 from bot.outbox import Outbox
 from bot.rulebook import Rulebook
-from bot.store.db import Database, Db
+from bot.store import pushes
+from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 
 BORN = (11, 24)
@@ -196,6 +198,76 @@ def test_C3_F5_a_complaint_holds_the_greeting_until_its_case_is_closed(branch: B
     branch.store.write(lambda db: db.run("UPDATE escalation SET status = 'closed'"))
     branch.settle(16)
     assert branch.statuses() == {"wm_a": "tasked"}
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "expected"),
+    [
+        (0, (1, 1, 1)),
+        (1, (0, 1, 1)),
+        (6, (0, 1, 1)),
+        (7, (0, 0, 1)),
+        (29, (0, 0, 1)),
+        (30, (0, 0, 0)),
+    ],
+)
+@pytest.mark.parametrize("status", ["tasked", "confirmed"])
+def test_F3_marketing_is_counted_confirmed_and_reserved_by_days_of_shanghai(
+    branch: Branch, days_ago: int, expected: tuple[int, int, int], status: str
+) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.plan()
+    early = shanghai(2026, 11, 24, 0, 0) - timedelta(days=days_ago)
+    branch.store.write(lambda db: add_push(db, "offer", "marketing", status, early))
+    branch.store.write(lambda db: add_push(db, "gone", "marketing", "dropped", early))
+    row = standing(branch)
+    assert (row["today"], row["week"], row["month"]) == expected
+
+
+def test_F4_the_channels_quota_counts_every_purpose_in_the_calendar_month(branch: Branch) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.plan()
+    for number, at in enumerate([shanghai(2026, 10, 31, 23, 59), shanghai(2026, 11, 1, 0, 0)]):
+        branch.store.write(
+            lambda db, n=number, at=at: add_push(  # type: ignore[misc]  # defaults bind
+                db, f"k{n}", "service", "confirmed", at
+            )
+        )
+    assert standing(branch)["channel"] == 1
+
+
+def add_push(db: Db, key: str, purpose: str, status: str, at: datetime) -> None:
+    db.run(
+        "INSERT INTO push (key, external_userid, purpose, status, due_at, useful_until, changed_at)"
+        " VALUES (:key, 'wm_a', :purpose, :status, 0, 0, :at)",
+        key=key,
+        purpose=purpose,
+        status=status,
+        at=int(at.timestamp() * 1000),
+    )
+
+
+def standing(branch: Branch) -> Row:
+    """What the gate is told about the planned greeting."""
+    number = branch.store.read().value("SELECT id FROM push WHERE occasion = 'birthday'")
+    return pushes.standings(branch.store.read(), [number], branch.clock.now())[number]
+
+
+def test_T8_a_notice_names_the_kind_and_the_day_and_never_a_sum_an_account_or_a_reason(
+    branch: Branch,
+) -> None:
+    branch.meet("wm_a", layer="high", name="周小芳", birthday=BORN)
+    branch.hold("62170000123", "wm_a", TODAY + timedelta(days=7))
+    branch.store.write(
+        lambda db: db.run("UPDATE holding SET amount = 876543, product = '安心存三号'")
+    )
+    branch.store.write(lambda db: db.run("UPDATE customer SET assets = 7654321"))
+    branch.plan()
+    branch.send()
+    texts = [each.text for each in branch.wecom.tasks]
+    assert len(texts) == 2
+    told = ["876543", "87万", "62170000123", "0123", "7654321", "安心存三号", "高端", "high"]
+    assert [each for each in told for text in texts if each in text] == []
 
 
 # -- grouping and texts by name
@@ -881,9 +953,6 @@ def greetings(branch: Branch, first: date, last: date) -> list[tuple[str, str]]:
 
         def ring(db: Db, day: date = day) -> None:
             if db.value("SELECT 1 FROM customer WHERE next_birthday_on <= :d", d=day.isoformat()):
-                from bot.jobs import plan_steps  # noqa: PLC0415  # as the job does
-                from bot.store import pushes  # noqa: PLC0415  # as above
-
                 pushes.plan(db, plan_steps(branch.rules, day), branch.now)
                 branch.rules.advance_birthdays(db, branch.now)
 

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from live_branch import Branch, make_keys, open_branch, running_branch
 
+from bot.store import migrations
+
+
+def _errors_alone(_logger: Any, level: str, event: Any) -> Any:
+    if level in {"error", "exception", "critical"}:
+        return event
+    raise structlog.DropEvent
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_logs() -> None:
-    """Errors alone are printed; the log test reads the log of a process of its own."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    """Errors alone are printed; ``capture_logs`` sees everything all the same."""
+    structlog.configure(processors=[_errors_alone, *structlog.get_config()["processors"]])
 
 
 @pytest.fixture(scope="session")
 def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One archive key pair for all tests."""
     return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated store that nobody has opened; migrating takes longer than most tests."""
+    folder = tmp_path_factory.mktemp("empty")
+    migrations.upgrade(folder / "qunguan.db")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, empty_store: Path) -> Path:
+    """The bot's data folder."""
+    return Path(shutil.copytree(empty_store, tmp_path / "var"))
 
 
 @pytest.fixture
@@ -31,14 +53,14 @@ def keys(tmp_path: Path, key_pair: Path) -> Path:
 
 
 @pytest.fixture
-def branch(tmp_path: Path, keys: Path) -> Iterator[Branch]:
+def branch(folder: Path, keys: Path) -> Iterator[Branch]:
     """A bot at work for an almost empty branch."""
-    with running_branch(tmp_path / "var", keys) as found:
+    with running_branch(folder, keys) as found:
         yield found
 
 
 @pytest.fixture
-def quiet_branch(tmp_path: Path, keys: Path) -> Iterator[Branch]:
+def quiet_branch(folder: Path, keys: Path) -> Iterator[Branch]:
     """The same before the bot starts."""
-    with open_branch(tmp_path / "var", keys) as found:
+    with open_branch(folder, keys) as found:
         yield found

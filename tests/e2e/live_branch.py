@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from bot.sandbox.settings import SandboxSettings, write_archive_key
 from bot.sandbox.world import World
 from bot.store.db import Row
 from config.settings import Settings
+from handlers.reading import Reader
 
 HEAD, LI, ZHAO = "wanghead", "limanager", "zhaoowner"
 STAFF = {HEAD: ("王行长", True), LI: ("李经理", False), ZHAO: ("赵群主", False)}
@@ -75,6 +77,12 @@ def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -
         time.sleep(0.02)
 
 
+@lru_cache
+def _reader(config: Path) -> Reader:
+    """One reading engine for all tests: it holds rules alone, and loading takes a second."""
+    return Reader.load(config)
+
+
 class Branch:
     """The sandbox, the bot and the clock of one test."""
 
@@ -103,6 +111,7 @@ class Branch:
         bot = Bot(settings)
         # The same clock as the world's, so that both move at the same moment.
         bot.clock = self.clock  # type: ignore[misc]  # a cached property is a plain attribute
+        bot.reader = _reader(bot.settings.qunguan_config_dir)  # type: ignore[misc]  # as above
         return bot
 
     # -- looking

@@ -264,8 +264,10 @@ def test_sensitive_facts_show_to_follow_users_and_the_head_alone(
     for userid in ("mazy", "zhoujun", "chenxy", "heguan"):
         caller = employee(madeup, address, userid)
         text = "".join(caller.get(page).text for page in pages)
-        seen[userid] = ("工商银行" in text, "五十万" in text, "进入 他行到期" in text)
-    yes, no = (True, True, True), (False, False, False)
+        seen[userid] = tuple(
+            words in text for words in ("工商银行", "工行有", "五十万", "他行到期")
+        )
+    yes, no = (True,) * 4, (False,) * 4
     assert {"mazy": yes, "zhoujun": yes, "chenxy": no, "heguan": no} == seen
 
 
@@ -279,6 +281,21 @@ def test_amounts_are_covered_where_the_viewer_is_no_follow_user(
         [each in officer for each in sums],
         [each in friend for each in sums],
     ) == ([False] * 4, [True] * 4)
+
+
+def test_a_member_of_another_branch_is_no_more_than_a_nickname(
+    madeup: MadeUp, head: Caller
+) -> None:
+    joined = {"chat": "wrStreet", "member": "wmQian", "nickname": "一路顺风", "at": at(9, 0)}
+    madeup.write(
+        lambda db: db.run(
+            "INSERT INTO group_member (chat_id, member, nickname, joined_at)"
+            " VALUES (:chat, :member, :nickname, :at)",
+            **joined,
+        )
+    )
+    text = head.get("/groups/wrStreet").text
+    assert ("一路顺风" in text, "钱" in text, "/customers/wmQian" in text) == (True, False, False)
 
 
 def test_a_phone_number_is_never_shown_whole(madeup: MadeUp, head: Caller) -> None:

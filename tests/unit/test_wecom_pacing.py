@@ -177,3 +177,15 @@ def test_members_without_messages_for_an_hour_are_forgotten(pacing: Pacing, time
     time.now += 3600
     pacing.admit(["zhangsan"])
     assert list(pacing._sent) == ["zhangsan"]  # memory has no other face
+
+
+def test_messages_of_an_earlier_process_count_until_they_leave_the_minute(
+    pacing: Pacing, time: Time
+) -> None:
+    span, most = MEMBER_CAPS[0]
+    pacing.recall([("ZhangSan", 10.0)] * (most - 1) + [("zhangsan", 50.0)])
+    with pytest.raises(Retry) as wait:
+        pacing.admit(["zhangsan"])
+    assert span - 50.0 == wait.value.after
+    time.now += span - 50.0
+    pacing.admit(["zhangsan"])

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from bot.errors import Invalid
-from bot.facts import FactClass
-from bot.store import chats, ledger, lists
+from bot.store import chats, lists
 from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.store.views import visible_of
@@ -96,8 +95,7 @@ def case_entry(
     """A case for the screen: what the employee's card says, within the viewer's sight."""
     customer = row["external_userid"]
     sensitive = teller.sees_sensitive(customer)
-    fact = ledger.fact_row(db, row["fact_id"]) if row["fact_id"] else None
-    secret = fact is not None and fact["class"] == FactClass.SENSITIVE and not sensitive
+    secret = teller.keeps_secret(row)
     parts = {} if secret else services.desk.card_parts(db, row, person.viewer.userid)
     if "quote" in parts:
         parts["quote"] = shown_quote(parts["quote"], sensitive=sensitive)
@@ -106,6 +104,7 @@ def case_entry(
         "row": row,
         "customer": teller.name(customer),
         "visible": bool(visible_of(db, visible_to(person.viewer), [customer])),
+        "matter": teller.matter(row),
         "topic": teller.topic(row),
         "secret": secret,
         "parts": parts,

@@ -103,7 +103,7 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
         ledger=_ledger(services, db, teller, profile),
         pushes=[push_entry(services, each) for each in pushes],
         cases=[
-            {"row": each, "topic": teller.topic(each)}
+            {"row": each, "matter": teller.matter(each), "topic": teller.topic(each)}
             for each in lists.pressing_cases(db, person.viewer, only, limit=10)
         ],
         staff=teller.staff,

@@ -74,6 +74,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 _FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
 _LAYER, _CLASS = "layer:", "class:"
 _MOVES = ("segments", "states")
+_ELSEWHERE, _SECRET = "competitor_maturity", "sensitive"
 
 
 class About(dict[str, Any]):
@@ -218,23 +219,35 @@ class Teller:
 
     def _case(self, row: Row, why: dict[str, Any]) -> dict[str, Any]:
         case = cases.case(self._db, row["ref"]) if row["ref"] else None
-        kind = case["kind"] if case else why.get("case", "")
+        if case is None:
+            return {"matter": self._services.rules.label("case", why.get("case", ""))}
         return {
-            "matter": self._services.rules.label("case", kind),
-            "topic": self.topic(case) if case else "",
-            "case_id": case["id"] if case and self._may_open(case) else None,
+            "matter": self.matter(case),
+            "topic": self.topic(case),
+            "case_id": case["id"] if self._may_open(case) else None,
         }
 
     def _may_open(self, case: Row) -> bool:
         return lists.case(self._db, self._who, case["id"]) is not None
 
+    def keeps_secret(self, case: Row) -> bool:
+        """Whether a case rests on what is sensitive and the viewer may not see that."""
+        if self.sees_sensitive(case["external_userid"]):
+            return False
+        fact = ledger.fact_row(self._db, case["fact_id"]) if case["fact_id"] else None
+        heard = fact is not None and fact["class"] == FactClass.SENSITIVE
+        return heard or case["kind"] == _ELSEWHERE
+
+    def matter(self, case: Row) -> str:
+        """The kind of a case."""
+        secret = self.keeps_secret(case)
+        return self._services.rules.label("case", _SECRET if secret else case["kind"])
+
     def topic(self, case: Row) -> str:
-        """What a case is about; "" when that is sensitive and the viewer may not see it."""
-        if case["kind"] == "competitor_maturity" and not self.sees_sensitive(
-            case["external_userid"]
-        ):
+        """What a case is about; "" when the viewer may not know."""
+        if self.keeps_secret(case) or not case["topic"]:
             return ""
-        return self._services.desk.topic(case["kind"], case["topic"]) if case["topic"] else ""
+        return self._services.desk.topic(case["kind"], case["topic"])
 
     def _moves(self, row: Row, why: dict[str, Any]) -> dict[str, Any]:
         sensitive = self.sees_sensitive(row["external_userid"])
