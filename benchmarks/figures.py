@@ -73,8 +73,6 @@ class Scale:
     kills: int = 5
     settle: float = 10.0
     """Seconds of rest before memory is read."""
-    lines: int = 2_000
-    """Messages of the reading benchmark in each round."""
 
 
 QUICK = Scale(
@@ -85,7 +83,6 @@ QUICK = Scale(
     pushes=1_000,
     kills=1,
     settle=0.2,
-    lines=50,
 )
 
 Turn = Callable[[int], float]

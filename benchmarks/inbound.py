@@ -90,7 +90,7 @@ def latency(scale: Scale) -> list[Figure]:
             _post(door, scale.callbacks, seed).rate for seed in range(2, 2 + scale.rounds)
         )
         offered = capacity / 2
-        count = max(50, int(offered * scale.seconds / 2)) if scale.rounds > 1 else 50
+        count = max(50, int(offered * scale.seconds / 5)) if scale.rounds > 1 else 50
 
         def slow(server: Server, seed: int) -> list[float]:
             answered = load(Job(server.port, count, seed, rate=offered))

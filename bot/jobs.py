@@ -9,13 +9,13 @@ from datetime import date, datetime, time, timedelta
 import structlog
 
 from bot import inbox, outbox
-from bot.actions import KeepGroupWelcome, PullArchive, Reconcile, SyncTags
+from bot.actions import CheckAgreement, KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
 from bot.errors import Retry
 from bot.happenings import CaseOverdue
 from bot.listening import Listener, segments_changed
-from bot.model import ExternalUserId, Purpose, UserId
+from bot.model import ChatId, ExternalUserId, Purpose, UserId
 from bot.rulebook import Rulebook
 from bot.store import cases, journal, people, pushes, rings, segments, standing, talk
 from bot.store.db import Database, Db
@@ -24,6 +24,8 @@ from scheduler.ring import Job
 
 log = structlog.get_logger()
 _KEEP_DONE = timedelta(days=7)
+_ASKED_AN_HOUR = 500
+"""Conversations asked again for their agreement; WeCom allows 1,500 rooms a minute."""
 _PEOPLE_AT_ONCE = 500
 _SUNDAY = 6
 _PLAN_LATE = timedelta(days=10)
@@ -54,7 +56,7 @@ class Jobs:
             Job("expire_tasks", self.expire_tasks, every=minute),
             Job("reconcile", self.reconcile, every=timedelta(hours=1)),
             Job("destroy_sealed", self.destroy_sealed, every=timedelta(hours=1)),
-            Job("refresh_touched", self.refresh_touched, every=15 * second),
+            Job("refresh_touched", self.refresh_touched, every=5 * second),
             Job("recheck_segments", self.recheck_segments, at=time(0, 30)),
             Job("recompute_all", self.recompute_all, at=time(1, 30)),
             Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
@@ -125,7 +127,7 @@ class Jobs:
     # -- what is known
 
     def refresh_touched(self, fence: Fence, _due: datetime) -> int:
-        """Whoever something became known of without a message: friends, imports, corrections."""
+        """Whoever something became known of: friends, imports, lines of talk without facts."""
         if standing.rules_changed(self.database.read(), self.rules):
             self._fenced(fence, lambda db: standing.touch_all(db, self.rules, self._now()))
         return self._derive_due(fence, lambda db: standing.touched(db, _PEOPLE_AT_ONCE))
@@ -185,6 +187,22 @@ class Jobs:
         self._errand(fence, Reconcile(cause))
         self._errand(fence, SyncTags(cause))
         self._errand(fence, KeepGroupWelcome(cause))
+        questions = self._questions(cause)
+        self._fenced(fence, lambda db: sum(outbox.add(db, each, self._now()) for each in questions))
+        self.wake_outbox()
+
+    def _questions(self, cause: str) -> list[CheckAgreement]:
+        """Whoever agreed while the notice of it was lost is read after all."""
+        return [
+            CheckAgreement(
+                row["conversation"],
+                ChatId(row["chat_id"]),
+                ExternalUserId(row["sender"]),
+                UserId("" if row["chat_id"] else row["conversation"].split("|")[0]),
+                cause,
+            )
+            for row in talk.unanswered(self.database.read(), _ASKED_AN_HOUR)
+        ]
 
     def forget(self, fence: Fence, _due: datetime) -> int:
         """Drop queue rows that are done and old."""

@@ -58,20 +58,16 @@ class Listener:
             yield from self.take_back(db, message.recalls, now)
             return
         if not is_external(message.sender):
-            yield from self._hear_staff(db, message, conversation, now)
+            self._hear_staff(db, message, conversation)
             return
         yield from self._hear_customer(db, message, conversation, now)
 
-    def _hear_staff(
-        self, db: Db, message: ArchivedMessage, conversation: str, now: int
-    ) -> Iterator[object]:
+    def _hear_staff(self, db: Db, message: ArchivedMessage, conversation: str) -> None:
         """Staff give context; lines that came before theirs in the archive may answer them."""
         if not talk.keep_message(db, self.vault, message, conversation, "unread"):
             return
         sent = int(message.sent_at.timestamp() * 1000)
-        answered = talk.count_replies_again(db, conversation, sent)
-        if answered:
-            yield from self.refresh_segments(db, answered, message.sent_at, now)
+        talk.count_replies_again(db, conversation, sent)
 
     def _hear_customer(
         self, db: Db, message: ArchivedMessage, conversation: str, now: int
@@ -93,8 +89,11 @@ class Listener:
                 conversation, message.chat_id, customer, UserId(inside), message.sent_at
             )
         if allowed:
-            yield from self._read(db, message, conversation, now)
-            yield from self.refresh_segments(db, [customer], message.sent_at, now)
+            learned = list(self._read(db, message, conversation, now))
+            yield from learned
+            # Words alone make the customer due: a burst of lines is one derivation, soon.
+            if learned:
+                yield from self.refresh_segments(db, [customer], message.sent_at, now)
             yield from self._look_at_activity(db, customer, message)
 
     def _allowed(self, db: Db, message: ArchivedMessage, conversation: str) -> bool | None:

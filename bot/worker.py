@@ -252,10 +252,15 @@ class Worker:
 
     def _open_case(self, db: Db, change: OpenCase, now: int) -> Iterator[CaseOpened]:
         who = people.customer(db, change.customer)
-        assignee = people.responsible_for(db, change.customer, change.chat_id)
-        if who is None or assignee is None:
+        if who is None:
+            return
+        assignee = people.responsible_for(db, change.customer, change.chat_id) or people.in_charge(
+            db, who["branch"]
+        )
+        if assignee is None:
             journal.note(db, "case_without_owner", now, customer=change.customer)
             return
+        member = people.staff(db, assignee)
         at = self._rules.moment(now)
         case_id = cases.open_case(
             db,
@@ -263,7 +268,7 @@ class Worker:
             topic=change.topic,
             customer=change.customer,
             chat_id=change.chat_id,
-            branch=who["branch"],
+            branch=who["branch"] or (member["branch"] if member else ""),
             assignee=assignee,
             fact_id=change.fact_id,
             at=now,

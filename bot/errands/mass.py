@@ -285,10 +285,8 @@ class MassSender:
     def _begin(self, db: Db, task_id: int) -> tuple[Row, list[ExternalUserId], str] | None:
         now = self._now()
         task = pushes.task(db, task_id)
-        if task is not None and task["status"] == "calling":
-            # The call went out and its outcome was not written: never a second one unasked.
-            raise Uncertain("群发已提交,但结果没有记下,需要先核对")
         if task is None or task["status"] != "waiting":
+            # One in ``calling`` went out and its outcome was not written: ``reconcile`` asks.
             return None
         if pushes.same_in_flight(db, task["sender"], task["text_hash"], task_id):
             raise Retry("同一员工的同一文字还有一次群发没有确认结果", 30.0)

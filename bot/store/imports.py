@@ -25,6 +25,7 @@ from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
 from bot.store.db import Database, Db
 from bot.store.intake import PLANNERS, Derivation, Intake, Plan
 from bot.store.matching import fetch
+from bot.store.standing import touch_holders
 from bot.vault import Vault
 
 __all__ = ["Derivation", "import_file", "import_rows", "resolve_unmatched"]
@@ -411,7 +412,12 @@ class _Run:
 
     def _close(self, accounts: list[str], day: str) -> None:
         rows = [{"account_ref": each, "as_of": day} for each in accounts]
-        self._database.write(lambda db: db.many(_CLOSE, rows))
+
+        def close(db: Db) -> None:
+            db.many(_CLOSE, rows)
+            touch_holders(db, accounts)
+
+        self._database.write(close)
 
     def _drop_waiting(self, day: str) -> None:
         """Rows of older statements that wait for their person are out of date as well."""

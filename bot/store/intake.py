@@ -18,6 +18,7 @@ from bot.importing import Row, RowProblem
 from bot.store.consents import add_consents
 from bot.store.db import Db
 from bot.store.matching import People, Values, fetch
+from bot.store.standing import touch_holders
 from bot.vault import Vault
 
 NextBirthday = Callable[[Any, int, int, bool, date], tuple[date, str]]
@@ -161,10 +162,19 @@ class Plan:
     def write(self, db: Db, intake: Intake) -> None:
         """Write the changes of this batch."""
         if self.kept:
-            db.many(self.upsert, self.kept.values())
+            self._keep(db)
         if self.consents:
             add_consents(db, self.consents)
             self._tell_refusals(db, intake)
+
+    def _keep(self, db: Db) -> None:
+        """Holdings touch who held them before and who holds them now; see ``standing``."""
+        accounts = self.kept if self.upsert == _KEEP_HOLDING else ()
+        if accounts:
+            touch_holders(db, accounts)
+        db.many(self.upsert, self.kept.values())
+        if accounts:
+            touch_holders(db, accounts)
 
     def _tell_refusals(self, db: Db, intake: Intake) -> None:
         """An old refusal that a newer grant has lifted already is none."""

@@ -95,6 +95,17 @@ def branch_head(db: Db, branch: str) -> UserId | None:
     return UserId(found) if found else None
 
 
+def in_charge(db: Db, branch: str) -> UserId | None:
+    """Whoever takes what has no other owner: the head, the city branch, any head, an admin."""
+    found = db.value(
+        "SELECT userid FROM staff WHERE active = 1 AND role IN ('head', 'city', 'admin')"
+        " ORDER BY CASE WHEN role = 'head' AND branch = :branch THEN 0 WHEN role = 'city' THEN 1"
+        " WHEN role = 'head' THEN 2 ELSE 3 END, userid LIMIT 1",
+        branch=branch,
+    )
+    return UserId(found) if found else None
+
+
 # -- customers and friendships
 
 _KEEP_CUSTOMER = """

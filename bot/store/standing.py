@@ -53,6 +53,10 @@ _DUE = """
 SELECT external_userid FROM customer WHERE recheck_on <= :today
 ORDER BY recheck_on, external_userid LIMIT :limit
 """
+_TOUCH_HOLDERS = """
+UPDATE customer SET recheck_on = '' WHERE recheck_on IS NOT '' AND external_userid IN (
+  SELECT external_userid FROM holding WHERE account_ref IN (SELECT value FROM json_each(:accounts)))
+"""
 _COUNTS = f"""
 SELECT external_userid,
   coalesce(sum(CASE WHEN day_on > date(:today, '-7 days') THEN messages END), 0) AS messages_7,
@@ -244,6 +248,11 @@ def touched(db: Db, limit: int) -> list[str]:
 def touch(db: Db, customer: str) -> None:
     """Have a customer derived again soon."""
     db.run("UPDATE customer SET recheck_on = '' WHERE external_userid = :id", id=customer)
+
+
+def touch_holders(db: Db, accounts: Iterable[str]) -> None:
+    """Have those derived again who hold some accounts."""
+    db.run(_TOUCH_HOLDERS, accounts=json.dumps(list(accounts)))
 
 
 def rules_changed(db: Db, rules: Rules) -> bool:

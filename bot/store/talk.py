@@ -246,6 +246,16 @@ def sealed_messages(db: Db, conversation: str, customer: str) -> list[Row]:
     )
 
 
+def unanswered(db: Db, most: int) -> list[Row]:
+    """``most`` speakers whose text waits for an answer, by lot: nobody is always left out."""
+    return db.rows(
+        "SELECT conversation, chat_id, sender FROM message WHERE state = 'sealed'"
+        " AND (chat_id <> '' OR conversation NOT LIKE '|%')"
+        " GROUP BY conversation, chat_id, sender ORDER BY random() LIMIT :most",
+        most=most,
+    )
+
+
 def read_messages(db: Db, conversation: str, customer: str) -> list[str]:
     """What of a customer was read in a conversation, by ``msgid``."""
     return [

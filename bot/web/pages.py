@@ -16,6 +16,10 @@ from bot.web.services import Services
 STATIC = Path(__file__).parent / "static"
 
 
+class Missing(Exception):
+    """No such page for this viewer: what is not there and what may not be seen look the same."""
+
+
 class Pages:
     """The templates of ``templates/console``.
 

@@ -17,9 +17,8 @@ from bot.web import api, auth, docs, out
 from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
 from bot.web.console import cases, customers, groups, home, pushes
-from bot.web.console.missing import Missing
 from bot.web.console.stream import Watch
-from bot.web.pages import STATIC, Pages
+from bot.web.pages import STATIC, Missing, Pages
 from bot.web.services import Services
 
 Scope = MutableMapping[str, Any]

@@ -101,7 +101,7 @@ class Reader:
         if not readings:
             return []
         attachments = Attachments(message, _local(speech.sent_at), self._money)
-        readings = settle(complete(readings, message, attachments, self.rules.words))
+        readings = settle(complete(readings, message, attachments, self.rules.words), message)
         facts = [_fact(reading, message, base) for reading in readings]
         return sorted(facts, key=lambda fact: -fact.confidence)
 

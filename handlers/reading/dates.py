@@ -106,9 +106,7 @@ def _atoms(text: str, local: datetime) -> list[When]:
         about = _ABOUT.match(text, end)
         end = about.end() if about else _weekday_beside(text, end, kind)
         vague = about is not None and about.group() in {"前后", "左右", "附近"}
-        out.append(
-            _timed(text, When(start, end, days, (), kind, exact=_exact(found), about=vague))
-        )
+        out.append(_timed(text, When(start, end, days, (), kind, exact=_exact(found), about=vague)))
         position = out[-1].end
     out.extend(_lone(text, local, position, len(text)))
     return out
@@ -296,8 +294,8 @@ def _timed_range(left: When, right: When, first: Days, last: Days) -> list[Range
     assert last.last is not None
     starts = _moved(left, first.first)
     stops = _moved(right, last.last)
-    later = [(start, stop) for start in starts for stop in stops if start and stop and stop > start]
-    return sorted(later)[:2]
+    later = sorted((start, stop) for start in starts for stop in stops if stop > start)
+    return [(start, stop) for start, stop in later[:2]]
 
 
 def _moved(when: When, day: date) -> list[datetime]:

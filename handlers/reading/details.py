@@ -17,7 +17,7 @@ from handlers.reading.patterns import Words, alternation
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
 _ABOUT_MONEY = frozenset({FactType.COMPLAINT, FactType.CHURN, FactType.RISK_APPETITE})
 _NEVER_EMPTY = frozenset({FactType.CHILDREN, FactType.HOBBY, FactType.ELDERS})
-_OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW})
+_OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW, FactType.INFLOW})
 _HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
 _TRIFLES = {FactType.OUTFLOW: 501, FactType.INFLOW: 100}
 _LAST_RESORT = 0.7
@@ -36,21 +36,36 @@ _ONE_A_CLAUSE = frozenset(
 )
 _NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|币|多|了多|卡)")
 _NOUN_EDGE = re.compile(
-    "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
+    "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打"
+    "|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
 _BOUGHT = re.compile(
     "(?:买|换|订|置办|添|修|建|盖|租|进|装)(?:了|个|台|辆|套|点|些|一|批|下)*"
     "([\u4e00-\u9fff]{1,3}?)(?=[要得需花 ,了]|$|[\\d一二两三四五六七八九十])"
 )
 _NO_HEAD = re.compile(
-    "[存贷新零价现多块省挣打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来](?<!流转)$|[0-9一二三四五六七八九十]+$"
+    "[存贷新零价现多块省挣打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来](?<!流转)(?<!预付)(?<!首付)$"
+    "|[0-9一二三四五六七八九十]+$"
 )
 _EMPTY_NOUN = frozenset(
     "存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
 )
+_GOES = re.compile(
+    "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇|花"
+    "|买|取|给(?!我|俺|咱))"
+    "|付清|交清|缴清|还清|交了|付了|花了|垫了|借给|给(?:他|她|工人|人家|儿子|女儿"
+    "|闺女|孙子|爸妈|老人)|押[一两二三四五六七八九十\\d]"
+)
+_COMES = re.compile(
+    "到账|到手|下来|回来|回笼|进账|回了|能回|打给我|给我|还我|赔我|退我|转我|打我"
+    "|欠我|收到|收了|领到|卖了|"
+    "[款金钱费](?:[^ ,。!?;、]{0,6})到(?!期|底|时)|先给[一两二三四五六七八九十\\d]|发了"
+)
 _RATE = re.compile(
-    r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘)|(?:利率|利息|年化|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
-    r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?|(?P<d>[一二三四五])个(?P<h>半)?点"
+    r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘)|(?:利率|利息|年化"
+    r"|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
+    r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?"
+    r"|(?P<d>[一二三四五])个(?P<h>半)?点"
 )
 _OURS = re.compile("你们|你家|你行|贵行|咱行|这边|本行")
 _KEYS_OF_INTEGER = ("count", "age", "party", "month", "day", "year")
@@ -154,9 +169,7 @@ def _numbers(value: dict[str, Any], text: str) -> bool:
     return True
 
 
-def _further_hobbies(
-    readings: list[Reading], message: Message, words: Words
-) -> list[Reading]:
+def _further_hobbies(readings: list[Reading], message: Message, words: Words) -> list[Reading]:
     """喝茶下棋: what stands right behind a hobby is another one."""
     more = []
     table = words["hobby"]
@@ -296,7 +309,10 @@ def _elsewhere(winner: Reading, other: Reading, message: Message) -> bool:
     """到期 beside money at another bank is that money's, unless we are named again."""
     if winner.frame.type is not FactType.OTHER_BANK or other.frame.type not in _OF_OTHERS:
         return False
-    if other.frame.type is FactType.OUTFLOW and "交" not in message.text[other.start : other.end]:
+    words = message.text[other.start : other.end]
+    if other.frame.type is FactType.OUTFLOW and "交" not in words:
+        return False
+    if other.frame.type is FactType.INFLOW and re.search("[拿取领]", words) is None:
         return False
     start, end = message.around(*other.clauses)
     return _near(winner, other) and _OURS.search(message.text, start, end) is None
@@ -306,7 +322,7 @@ def _touch(left: Reading, right: Reading) -> bool:
     return left.clauses[0] <= right.clauses[1] and right.clauses[0] <= left.clauses[1]
 
 
-def settle(readings: list[Reading]) -> list[Reading]:
+def settle(readings: list[Reading], message: Message) -> list[Reading]:
     """One reading for each thing said; without any of its needed keys a reading falls."""
     out: list[Reading] = []
     for reading in sorted(readings, key=lambda r: (-r.frame.confidence, -len(r.value), r.start)):
@@ -316,8 +332,35 @@ def settle(readings: list[Reading]) -> list[Reading]:
             continue
         out.append(reading)
     out = [reading for reading in out if not _trifle(reading)]
+    out = _one_direction(out, message)
     complete_ones = [r for r in out if not r.frame.need or r.frame.need & _present(r)]
     return sorted(complete_ones, key=lambda r: r.start)
+
+
+def _one_direction(readings: list[Reading], message: Message) -> list[Reading]:
+    """The same money does not come and go: of two readings the words of the clauses decide."""
+    out = list(readings)
+    for incoming in [r for r in readings if r.frame.type is FactType.INFLOW]:
+        for outgoing in [r for r in readings if r.frame.type is FactType.OUTFLOW]:
+            if incoming not in out or outgoing not in out or not _same_money(incoming, outgoing):
+                continue
+            first = min(incoming.clauses[0], outgoing.clauses[0])
+            last = max(incoming.clauses[1], outgoing.clauses[1])
+            start, end = message.around(first, last)
+            goes = _GOES.search(message.text, start, end) is not None
+            comes = _COMES.search(message.text, start, end) is not None
+            if goes == comes:
+                goes = outgoing.frame.confidence > incoming.frame.confidence
+            out.remove(incoming if goes else outgoing)
+    return out
+
+
+def _same_money(left: Reading, right: Reading) -> bool:
+    """They name one sum, or stand in one clause."""
+    sums = left.value.get("amount"), right.value.get("amount")
+    if sums[0] is not None and sums[0] == sums[1]:
+        return True
+    return _touch(left, right) and (sums[0] is None or sums[1] is None)
 
 
 def _trifle(reading: Reading) -> bool:

@@ -260,7 +260,7 @@ def _reading(probe: Probe, match: re.Match[str], message: Message) -> Reading:
     for key, name in probe.pattern.keys.items():
         word = captured(match, key)
         if word is not None:
-            value[key] = probe.pattern.words[name][word] if name in probe.pattern.words else word
+            value[key] = probe.pattern.words.get(name, {}).get(word, word)
     start, end = match.span()
     clauses = message.clause_at(start), message.clause_at(end - 1)
     return Reading(probe.frame, start, end, value, clauses)

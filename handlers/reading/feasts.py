@@ -129,7 +129,9 @@ def _as_solar(name: str, year: int) -> tuple[date, date] | None:
     return single(make(year, *_LUNAR[name]))
 
 
-def _finder(name: str) -> Callable[[int], _Span]:
+def _finder(  # noqa: PLR0911 - one return for each calendar
+    name: str,
+) -> Callable[[int], _Span]:
     if name in _SPANS:
         return lambda year: _between(year, *_SPANS[name])
     if name in _SOLAR:

@@ -1,11 +1,11 @@
 """The small language of the reading rules: what a pattern means, and which words it needs.
 
-A pattern is text with these signs: ``(a|b)`` one of, ``?`` maybe, ``[ab]`` one character,
-``{word}`` a word of that lexicon class, ``{word>key}`` the same and keep it under ``key``,
-``{num>key}`` a number, ``{*>key}`` one to five free characters, ``~`` up to six characters of the
-same clause (``~9`` up to nine), ``≈`` up to fourteen that may cross a break (``≈9`` nine),
-``*`` up to five times, ``^`` and ``$`` the ends of a clause, ``.`` one character of the clause, and the regular
-expression's ``(?!…)``, ``(?<!…)``, ``(?=…)``.
+A pattern is text with these signs: ``(a|b)`` one of, ``?`` maybe, ``*`` up to five times,
+``[ab]`` one character, ``{word}`` a word of that lexicon class, ``{word>key}`` the same and keep
+it under ``key``, ``{num>key}`` a number, ``{*>key}`` one to five free characters, ``~`` up to six
+characters of the same clause (``~9`` up to nine), ``≈`` up to fourteen that may cross a break
+(``≈9`` nine), ``^`` and ``$`` the ends of a clause, ``.`` one character of the clause, and the
+regular expression's ``(?!…)``, ``(?<!…)``, ``(?=…)``.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def captured(match: re.Match[str], key: str) -> str | None:
     return None
 
 
-def _translate(source: str, index: int, words: Words) -> tuple[str, int]:
+def _translate(  # noqa: PLR0911 - one return for each sign of the language
+    source: str, index: int, words: Words
+) -> tuple[str, int]:
     char = source[index]
     if char == "\\":
         return source[index : index + 2], 2

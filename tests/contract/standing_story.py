@@ -160,6 +160,7 @@ class Story:
             kind=kind,
             on=(self.today - timedelta(days=ago)).isoformat(),
         )
+        standing.touch_holders(self.db, [ref])
 
     def open_case(self, customer: str, kind: str) -> None:
         self.know(customer)

@@ -587,3 +587,5 @@ def test_D6_nothing_is_heard_of_an_erased_person_again(agreed: Office) -> None:
     assert people.follows_of(read_db, WHO) == []
     assert agreed.person()["name"] == ""
     assert ledger.facts_of(read_db, WHO, sensitive=True) == []
+    assert "MarkTags" not in agreed.kinds()
+    assert read_db.value("SELECT count(*) FROM journal WHERE kind = 'friend_added'") == 0

@@ -514,6 +514,21 @@ def test_a_task_that_is_known_already_is_not_found_for_a_second_one(branch: Bran
     assert [each.customers for each in branch.wecom.tasks] == [["wm_a"], ["wm_b"]]
 
 
+def test_a_task_that_was_cancelled_is_not_taken_for_its_next_attempt(branch: Branch) -> None:
+    """Same text, member, person and nearly the same time: only the known msgid tells them."""
+    branch.meet("wm_a", birthday=BORN)
+    branch.plan()
+    branch.send()
+    add_errand(branch, CancelMassSend(1, "stale"))
+    branch.work()
+    branch.wecom.before = raising(Uncertain("超时"))
+    branch.send()
+    assert branch.tasks() == ["cancelled", "uncertain"]
+    branch.settle(9)
+    assert branch.tasks() == ["cancelled", "absent", "accepted"]
+    assert [each.cancelled for each in branch.wecom.tasks] == [True, False]
+
+
 def test_while_one_call_of_a_text_is_in_doubt_no_second_one_goes_out(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
     branch.wecom.after = raising(Uncertain("超时"))
@@ -706,6 +721,45 @@ def test_C3_a_refusal_while_the_call_is_out_cancels_the_task_and_the_others_go_o
     assert branch.wecom.open_tasks_with("wm_a") == 0
     assert branch.wecom.open_tasks_with("wm_b") == 1
     assert branch.statuses() == {"wm_a": "dropped", "wm_b": "tasked"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE customer SET marketing_ok = 0 WHERE external_userid = 'wm_a'",
+        "UPDATE customer SET refused = 1 WHERE external_userid = 'wm_a'",
+        "UPDATE customer SET restricted = 1 WHERE external_userid = 'wm_a'",
+        "UPDATE follow SET ended_at = 1 WHERE external_userid = 'wm_a'",
+    ],
+)
+def test_whoever_may_not_be_reached_any_more_when_the_answer_comes_is_taken_out(
+    branch: Branch, change: str
+) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.meet("wm_b", birthday=BORN)
+    branch.plan()
+    changed: list[bool] = []
+
+    def meanwhile(call: str) -> None:
+        if call == "create" and not changed:
+            changed.append(True)
+            branch.store.write(lambda db: db.run(change))
+
+    branch.wecom.after = meanwhile
+    branch.send()
+    branch.settle(3)
+    assert branch.wecom.open_tasks_with("wm_a") == 0
+    assert branch.statuses() == {"wm_a": "dropped", "wm_b": "tasked"}
+
+
+def test_C3_C7_a_refusal_leaves_planned_service_alone(branch: Branch) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.hold("A1", "wm_a", TODAY)
+    branch.plan()
+    branch.refuse("wm_a")
+    branch.send()
+    rows = branch.store.read().rows("SELECT occasion, status FROM push ORDER BY occasion")
+    assert [tuple(row) for row in rows] == [("birthday", "dropped"), ("maturity", "tasked")]
 
 
 def test_C3_a_refusal_after_the_call_cancels_the_unconfirmed_task(branch: Branch) -> None:
@@ -918,6 +972,15 @@ def test_I2_planning_again_adds_nothing_whatever_became_of_it(branch: Branch) ->
     branch.mass.poll()
     assert branch.plan() == 0
     assert len(branch.pushes()) == 3
+
+
+def test_I2_a_birthday_that_was_corrected_by_a_day_is_greeted_once_a_cycle(
+    branch: Branch,
+) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    assert branch.plan() == 1
+    branch.meet("wm_a", birthday=(11, 25))
+    assert branch.plan(TODAY + timedelta(days=1)) == 0
 
 
 def test_an_erased_customer_is_not_planned(branch: Branch) -> None:

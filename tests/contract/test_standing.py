@@ -283,6 +283,7 @@ def test_entering_and_leaving_a_state_is_in_the_journal(branch: Story) -> None:
     branch.join("wmAnna", 20)
     branch.settle()
     branch.say("wmAnna")
+    branch.listener.derive(branch.db, standing.touched(branch.db, 10), branch.now)
     line = next(each for each in journal.latest(branch.db) if each["kind"] == "states")
     assert line["external_userid"] == "wmAnna"
     assert '"left": ["lurking", "class:D"]' in line["why"]
@@ -294,6 +295,7 @@ def test_active_turns_to_cooling_to_dormant_to_lost_while_nobody_says_a_word(
     branch.befriend("wmAnna", 200)
     for ago in (4, 2, 2, 0, 0, 0, 0, 0):
         branch.say("wmAnna", ago)
+    branch.settle()
     seen = []
     for days in (0, 13, 1, 76, 275):
         branch.pass_days(days)
@@ -401,7 +403,7 @@ ALIASES = ("c", "f", "a", "p", "m", "g", "h", "e", "s")
 def test_a_message_reads_no_table_from_end_to_end(branch: Story) -> None:
     branch.join("wmAnna", 20)
     branch.say("wmAnna", 1)
-    plans = _plans(branch, lambda: branch.say("wmAnna"))
+    plans = _plans(branch, lambda: (branch.say("wmAnna"), branch.settle()))
     scanned = {
         words[1] for plan in plans if (words := plan.split())[0] == "SCAN" and "VIRTUAL" not in plan
     }
@@ -423,6 +425,7 @@ def test_a_message_touches_only_its_customer(branch: Story) -> None:
     before = [tuple(row) for row in branch.db.rows(others)]
     changes = branch.db.connection.total_changes
     branch.say("wmAnna")
+    branch.settle()
     assert before == [tuple(row) for row in branch.db.rows(others)]
     assert branch.db.connection.total_changes - changes < 30
 

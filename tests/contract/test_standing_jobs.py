@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -13,11 +13,13 @@ from standing_story import VAULT, Story, new_store, rulebook
 
 from bot.clock import SHANGHAI, FixedClock
 from bot.errands.mass import MassSender
+from bot.importing import Row
 from bot.jobs import Jobs
 from bot.listening import Listener
 from bot.rulebook import Rulebook
 from bot.store import rings
 from bot.store.db import Database
+from bot.store.imports import import_rows
 from bot.store.rings import Fence
 
 SUNDAY = datetime(2026, 11, 29, 1, 30, tzinfo=SHANGHAI)
@@ -104,3 +106,37 @@ def test_on_weekdays_a_weekly_recomputation_rests_and_a_daily_one_works(
     rules = rulebook()
     daily = replace(rules, thresholds=replace(rules.thresholds, recompute="daily"))
     assert jobs(database, WEEKDAY, daily).recompute_all(fence(database), WEEKDAY) == 1
+
+
+def take_in(database: Database, who: str, as_of: date, *accounts: str) -> None:
+    rows = [
+        Row(2, {"account_ref": each, "external_userid": who, "kind": "payment_code"})
+        for each in accounts
+    ]
+    import_rows(
+        database,
+        VAULT,
+        FixedClock(WEEKDAY),
+        "holdings",
+        rows,
+        as_of=as_of,
+        actor="admin",
+        dry_run=False,
+        derivation=rulebook().derivation,
+    )
+
+
+def test_an_imported_account_touches_who_holds_it_and_who_held_it(database: Database) -> None:
+    at = jobs(database, WEEKDAY)
+    for who in ("wmAnna", "wmBert", "wmCleo"):
+        database.write(lambda db, who=who: Story(db).know(who))
+    take_in(database, "wmAnna", date(2026, 11, 20), "ref-1", "ref-2")
+    at.refresh_touched(fence(database), WEEKDAY)
+    take_in(database, "wmBert", date(2026, 11, 21), "ref-2")
+    touched = database.read().rows(
+        "SELECT external_userid FROM customer WHERE recheck_on = '' ORDER BY 1"
+    )
+    assert [row[0] for row in touched] == ["wmAnna", "wmBert"]
+    at.refresh_touched(fence(database), WEEKDAY)
+    members = database.read().rows("SELECT external_userid FROM segment_member")
+    assert [row[0] for row in members] == ["wmBert"]

@@ -13,9 +13,9 @@ from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.store.views import visible_of
 from bot.web.auth import Person, Sender, SignedIn, services_of
-from bot.web.console.missing import Missing
 from bot.web.console.telling import Teller
 from bot.web.corrections import OUTCOMES, close_case
+from bot.web.pages import Missing
 from bot.web.services import Services
 from bot.web.wording import shown_quote
 

@@ -18,9 +18,9 @@ from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.charts import bars
-from bot.web.console.missing import Missing
 from bot.web.console.telling import Teller
 from bot.web.corrections import correct_fact, note_act
+from bot.web.pages import Missing
 from bot.web.profiles import Profile, profile_of
 from bot.web.services import Services
 from bot.web.wording import phone_words

@@ -7,8 +7,8 @@ from fastapi.responses import Response
 
 from bot.store import chats
 from bot.web.auth import SignedIn, services_of
-from bot.web.console.missing import Missing
 from bot.web.console.telling import Teller
+from bot.web.pages import Missing
 from bot.web.services import Services
 
 router = APIRouter(include_in_schema=False)

@@ -236,7 +236,7 @@ class Teller:
             return False
         fact = ledger.fact_row(self._db, case["fact_id"]) if case["fact_id"] else None
         heard = fact is not None and fact["class"] == FactClass.SENSITIVE
-        return heard or case["kind"] == _ELSEWHERE
+        return bool(heard or case["kind"] == _ELSEWHERE)
 
     def matter(self, case: Row) -> str:
         """The kind of a case."""

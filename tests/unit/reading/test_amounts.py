@@ -40,7 +40,8 @@ def test_money_talk_becomes_yuan(text: str, yuan: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["万一下雨", "千万别来", "3个孩子", "两个月", "八十来头羊", "第318桶", "20号", "五角大楼"]
+    "text",
+    ["万一下雨", "千万别来", "3个孩子", "两个月", "八十来头羊", "第318桶", "20号", "五角大楼"],
 )
 def test_other_numbers_are_no_money(text: str) -> None:
     assert [] == Money({"美元": "USD"}, {"美分": "cent"}).find(text)

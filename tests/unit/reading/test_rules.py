@@ -58,9 +58,7 @@ def copy_of_config(folder: Path, frames: str) -> Path:
         ("{id: [", "frames.yaml 第 2 行|frames.yaml 第 3 行"),
     ],
 )
-def test_a_broken_rule_is_refused_with_its_line(
-    tmp_path: Path, entry: str, complaint: str
-) -> None:
+def test_a_broken_rule_is_refused_with_its_line(tmp_path: Path, entry: str, complaint: str) -> None:
     folder = copy_of_config(tmp_path, f"frames:\n  - {entry}\n")
     with pytest.raises(Invalid, match=complaint):
         rules.load(folder)

@@ -1,0 +1,56 @@
+"""Processes are killed here; how often and under how much load depends on who asks.
+
+``make test`` runs a bounded number, ``make faults`` (which names the marker) all of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# The branch and the process are those of the end-to-end tests.
+sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+
+from live_branch import make_keys  # noqa: E402  # the path comes first
+
+from bot.store import migrations  # noqa: E402  # as above
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much happens while the bot is killed."""
+
+    kills: int
+    friends: int
+    joins: int
+    texts: int
+    records: int
+
+
+@pytest.fixture(scope="session")
+def load(request: pytest.FixtureRequest) -> Load:
+    if "slow" in request.config.option.markexpr:
+        return Load(kills=5, friends=200, joins=100, texts=200, records=2_000)
+    return Load(kills=2, friends=40, joins=20, texts=40, records=300)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The bot's data folder, with an empty store that is up to date."""
+    found = tmp_path / "var"
+    migrations.upgrade(found / "qunguan.db")
+    return found
+
+
+@pytest.fixture(scope="session")
+def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def keys(tmp_path: Path, key_pair: Path) -> Path:
+    return Path(shutil.copytree(key_pair, tmp_path / "archive-keys"))
