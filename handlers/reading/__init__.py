@@ -8,6 +8,7 @@ and sums that belong to each reading. Rules are data: ``config/lexicon/*.yaml`` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -27,6 +28,8 @@ _CHUNK = 600
 """Longer texts are read in pieces cut at breaks, so that the work grows with the length."""
 _READ_AT_MOST = 20_000
 """Characters; nobody speaks longer, and what is longer was copied from somewhere."""
+_QUOTES = re.compile('"[^"\n]{6,300}"')
+"""Long enough to be somebody else's sentence and no name of a product."""
 _SHIPPED = Path(__file__).parents[2] / "config"
 
 
@@ -122,6 +125,9 @@ def _fact(reading: Reading, message: Message, base: int) -> Fact:
 
 
 def _quoted(reading: Reading, plain: Plain, quoted: tuple[tuple[int, int], ...], base: int) -> bool:
+    for span in _QUOTES.finditer(plain.text):
+        if span.start() <= reading.start and reading.end <= span.end():
+            return True
     if not quoted:
         return False
     start, end = plain.span(reading.start, reading.end)

@@ -39,7 +39,10 @@ class Accepted:
 
 @dataclass
 class FakeWeCom:
-    """What ``MassSender`` calls; each call can be made to fail before or after it counts."""
+    """What ``MassSender`` calls; each call can be made to fail before or after it counts.
+
+    ``lag`` is how long a new task is missing in the list.
+    """
 
     clock: FixedClock
     tasks: list[Accepted] = field(default_factory=list)
@@ -47,7 +50,7 @@ class FakeWeCom:
     before: Callable[[str], None] = lambda _call: None
     after: Callable[[str], None] = lambda _call: None
     fail_list: tuple[str, ...] = ()
-    hidden: bool = False
+    lag: timedelta = timedelta(0)
     lists_members: bool = True
 
     def _call(self, name: str) -> None:
@@ -103,7 +106,7 @@ class FakeWeCom:
         found = [
             GroupMsg(each.msgid, None, each.made_at, 0, each.text)
             for each in self.tasks
-            if start <= each.made_at <= end and not self.hidden
+            if start <= each.made_at <= end and self.clock.now() - each.made_at >= self.lag
         ]
         self.after("list")
         return found, ""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from backends import BACKENDS
@@ -47,6 +47,7 @@ class Trial:
     def __init__(self, branch: Branch) -> None:
         self.branch = branch
         self.sent_before_refusal: dict[str, int] = {}
+        branch.wecom.lag = timedelta(minutes=4)
         for who, sender in PEOPLE:
             branch.meet(who, sender=sender, birthday=(11, 24))
         branch.plan()
@@ -63,7 +64,7 @@ class Trial:
             self._check()
         self.branch.wecom.before = self.branch.wecom.after = lambda _call: None
         self._restart()
-        self.branch.settle(12)
+        self.branch.settle(16)
         self._check()
 
     def _step(self, name: str, number: int) -> None:

@@ -645,6 +645,16 @@ def test_a_task_in_doubt_for_longer_than_wecom_lists_can_still_be_looked_for(
     assert branch.tasks() == ["accepted"]
 
 
+def test_I2_a_list_that_lags_behind_by_minutes_is_looked_at_again(branch: Branch) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.wecom.lag = timedelta(minutes=4)
+    branch.wecom.after = raising(Uncertain("超时"))
+    branch.plan()
+    branch.send()
+    branch.settle(10)
+    assert (branch.tasks(), len(branch.wecom.tasks)) == (["accepted"], 1)
+
+
 def test_a_list_that_cannot_be_read_proves_nothing(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
     branch.wecom.after = raising(Uncertain("超时"))
