@@ -286,15 +286,6 @@ class Bot:
         """A refusal in a file of the core system stops what is under way, like any other."""
         stop_sending(db, ExternalUserId(customer), self._now_ms())
 
-    def refresh_everybody(self) -> None:
-        """Derive all segments again, after an import."""
-
-        def refresh(db: Db) -> None:
-            moved = self.listener.refresh_segments(db, None, self.clock.now(), self._now_ms())
-            self.worker.notice(db, list(moved))
-
-        self.database.write(refresh)
-
     def refresh_customer(self, external_userid: str) -> None:
         """Derive a customer's segments again after a correction."""
         who = [ExternalUserId(external_userid)]

@@ -356,8 +356,6 @@ def import_sheet(
             progress=_progress if say else None,
             refused=running.refused_by_import,
         )
-        if not dry_run:
-            running.refresh_everybody()
     finally:
         if own:
             running.database.close()

@@ -184,7 +184,7 @@ def _weak(text: str) -> list[Amount]:
     amounts = []
     for found in _MANY.finditer(text):
         value = parse(found["sum"])
-        if value is None or "几" in found["sum"][:1]:
+        if value is None or found["sum"].startswith("几"):
             continue
         if value < _FEWEST and found["more"] != "半":
             continue

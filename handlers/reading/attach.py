@@ -29,7 +29,7 @@ _RATE_LIKE = re.compile(
 _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
 _CORRECTED = re.compile(r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|推到|推迟到|提前到|更正")
-_ORIGIN = re.compile("[存办买放开定在]")
+_ORIGIN = re.compile("[存办买放开定在]|暑假|寒假|夏|秋|春|冬|[上下]学期")
 _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
 _FLOATING = frozenset({"last", "decade"})
@@ -41,6 +41,7 @@ class Attachments:
 
     def __init__(self, message: Message, sent_at: datetime, money: Money) -> None:
         self._message, self._sent_at, self._money = message, sent_at, money
+        self._busy: set[int] = set()
 
     @property
     def today(self) -> date:
@@ -132,6 +133,7 @@ class Attachments:
 
     def give(self, readings: list[Reading]) -> None:
         """Fill ``amount``, ``date_from`` and ``date_to`` of the readings that take them."""
+        self._busy = {c for r in readings for c in range(r.clauses[0], r.clauses[1] + 1)}
         if any("amount" in reading.frame.take for reading in readings):
             self._give_amounts([r for r in readings if "amount" in r.frame.take])
         if any("date" in reading.frame.take for reading in readings):
@@ -157,7 +159,6 @@ class Attachments:
     def _owners(self, readings: list[Reading], found: list[_Kind]) -> dict[int, _Kind]:
         """First what stands in a reading's own clauses, then what nobody else claims nearby."""
         out: dict[int, _Kind] = {}
-        busy = {c for r in readings for c in range(r.clauses[0], r.clauses[1] + 1)}
         for index, reading in enumerate(readings):
             own = [item for item in found if self._in(reading, item)]
             if own:
@@ -165,7 +166,7 @@ class Attachments:
         for index, reading in enumerate(readings):
             if index in out and not _vague(out[index]):
                 continue
-            for clause in self._around(reading, busy):
+            for clause in self._around(reading):
                 loose = [
                     item
                     for item in found
@@ -199,14 +200,14 @@ class Attachments:
         first, last = reading.clauses
         return first <= self._message.clause_at(item.start) <= last
 
-    def _around(self, reading: Reading, busy: set[int]) -> list[int]:
+    def _around(self, reading: Reading) -> list[int]:
         """Free clauses after the reading, then before it, up to the next busy one."""
         first, last = reading.clauses
         out: list[int] = []
         for step, start in ((1, last), (-1, first)):
             for distance in range(1, _REACH + 1):
                 clause = start + step * distance
-                if clause in busy or not 0 <= clause < len(self._message.clauses):
+                if clause in self._busy or not 0 <= clause < len(self._message.clauses):
                     break
                 out.append(clause)
         return out

@@ -62,7 +62,7 @@ _COMES = re.compile(
     "[款金钱费](?:[^ ,。!?;、]{0,6})到(?!期|底|时)|先给[一两二三四五六七八九十\\d]|发了"
 )
 _RATE = re.compile(
-    r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘)|(?:利率|利息|年化"
+    r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘|的(?!时|话))|(?:利率|利息|年化"
     r"|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
     r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?"
     r"|(?P<d>[一二三四五])个(?P<h>半)?点"
@@ -82,7 +82,7 @@ class _Nouns:
 
     def first(self, name: str, text: str, start: int, end: int) -> str | None:
         """What the first (longest) word of a class stands for."""
-        table = self._words[name]
+        table = self._words.get(name, {})
         for regex in self._compiled(table):
             found = regex.search(text, start, end)
             if found:
@@ -172,7 +172,9 @@ def _numbers(value: dict[str, Any], text: str) -> bool:
 def _further_hobbies(readings: list[Reading], message: Message, words: Words) -> list[Reading]:
     """喝茶下棋: what stands right behind a hobby is another one."""
     more = []
-    table = words["hobby"]
+    table = words.get("hobby", {})
+    if not table:
+        return []
     regex = re.compile(f"[和跟、,]?({alternation(table)})")
     for reading in readings:
         if reading.frame.type is FactType.HOBBY and "name" in reading.value:

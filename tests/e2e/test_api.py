@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from caller import Answer, Caller, program
-from madeup import NOW, MadeUp, Stage
+from madeup import MadeUp, Stage
+from madeup_town import NOW
 
 from bot.actions import CloseCase
 from bot.store import journal
