@@ -291,8 +291,10 @@ class Bot:
         who = [ExternalUserId(external_userid)]
 
         def refresh(db: Db) -> None:
-            moved = self.listener.refresh_segments(db, who, self.clock.now(), self._now_ms())
-            self.worker.notice(db, list(moved))
+            at = self.clock.now()
+            moved = list(self.listener.refresh_segments(db, who, at, self._now_ms()))
+            # Interests carry tags too, without being segments.
+            self.worker.notice(db, moved or [SegmentsChanged(who[0], (), (), at)])
 
         self.database.write(refresh)
         self.outbox.wake()

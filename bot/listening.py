@@ -149,6 +149,7 @@ class Listener:
         if not agreed:
             for msgid in talk.read_messages(db, conversation, customer):
                 self._unlearn(db, msgid, "refused", now)
+            yield from _interests_changed([customer], self.rules.moment(now))
         yield from self.refresh_segments(db, [customer], self.rules.moment(now), now)
 
     def _read(
@@ -232,6 +233,7 @@ class Listener:
         talk.expect_nothing(db, msgid, now)
         touched = self._unlearn(db, msgid, "recalled", now)
         if touched:
+            yield from _interests_changed(touched, self.rules.moment(now))
             yield from self.refresh_segments(db, touched, self.rules.moment(now), now)
 
     def _unlearn(self, db: Db, msgid: str, state: str, now: int) -> list[ExternalUserId]:
@@ -282,6 +284,14 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def _interests_changed(
+    customers: Iterable[ExternalUserId], at: datetime
+) -> Iterator[SegmentsChanged]:
+    """Facts went, and with them perhaps interests that carry tags without being segments."""
+    for customer in customers:
+        yield SegmentsChanged(customer, (), (), at)
 
 
 def segments_changed(derived: standing.Derived, at: datetime) -> Iterator[SegmentsChanged]:

@@ -9,6 +9,7 @@ from typing import Any
 from bot.actions import AnswerEmployee, SendCard, TellStaff, UpdateCard
 from bot.clock import Clock, today
 from bot.errors import Invalid, Refused
+from bot.facts import FactClass
 from bot.links import LoginLinks
 from bot.model import UserId
 from bot.outbox import Effect
@@ -87,7 +88,7 @@ class Desk:
     def _values(self, db: Db, case: Row, userid: str) -> dict[str, Any]:
         now = self.clock.now()
         deadline = datetime.fromtimestamp(case["deadline_at"] / 1000, UTC)
-        quote, heard_at = self._evidence(db, case)
+        quote, heard_at = self._evidence(db, case, userid)
         group = people.group(db, case["chat_id"]) if case["chat_id"] else None
         assignee = people.staff(db, case["assignee"])
         return {
@@ -107,9 +108,17 @@ class Desk:
         family = {"interest": "product", "complaint": "complaint", "churn": "churn"}.get(kind)
         return self.rules.label(family, topic) if family else topic or "近况"
 
-    def _evidence(self, db: Db, case: Row) -> tuple[str, datetime]:
+    def _hidden(self, db: Db, case: Row, fact: Row, userid: str) -> bool:
+        viewer = sight.viewer(db, userid)
+        return fact["class"] == FactClass.SENSITIVE and (
+            viewer is None or not sight.may_see_sensitive(db, viewer, case["external_userid"])
+        )
+
+    def _evidence(self, db: Db, case: Row, userid: str) -> tuple[str, datetime]:
         """The customer's words behind a case: those of its fact, else what they said last."""
         fact = ledger.fact_row(db, case["fact_id"]) if case["fact_id"] else None
+        if fact is not None and self._hidden(db, case, fact, userid):
+            return "(敏感信息,只给跟进人和网点负责人看)", ledger.observed_at(fact)
         if fact is not None and fact["words_sealed"]:
             words = self.vault.open_text(fact["words_sealed"])
             return " ".join(words.split()), ledger.observed_at(fact)
@@ -250,7 +259,12 @@ class Desk:
         scope = sight.visible_to(viewer)
         day = today(self.clock)
         rows = finding.promises(db, scope, day, day + timedelta(days=_PROMISE_DAYS))
-        return [self._promise_item(db, row, viewer) for row in rows]
+        return [
+            self._promise_item(db, row, viewer)
+            for row in rows
+            if row["class"] == FactClass.ORDINARY
+            or sight.may_see_sensitive(db, viewer, row["external_userid"])
+        ]
 
     def _promise_item(self, db: Db, row: Row, viewer: sight.Viewer) -> dict[str, Any]:
         day = datetime.fromisoformat(row["date_from"] or row["date_to"]).date()

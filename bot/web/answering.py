@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-from bot.facts import FactClass
 from bot.store import ledger, lists
 from bot.store.db import Db, Row
 from bot.web.answers import (
@@ -166,17 +165,14 @@ def push(services: Services, row: Row) -> PushAnswer:
 
 
 def escalation(services: Services, db: Db, row: Row) -> EscalationAnswer:
-    """One case with its history; evidence that is sensitive stays with people."""
+    """One case with its history and the words behind it."""
     proof = ledger.fact_row(db, row["fact_id"]) if row["fact_id"] else None
-    open_to_all = (
-        proof is not None and proof["class"] == FactClass.ORDINARY and proof["status"] != "recalled"
-    )
-    sensitive_topic = proof is not None and proof["class"] == FactClass.SENSITIVE
+    said = proof is not None and proof["status"] != "recalled"
     steps = lists.steps_of(db, [row["id"]])[row["id"]]
     return EscalationAnswer(
         id=row["id"],
         kind=row["kind"],
-        topic="" if sensitive_topic else row["topic"],
+        topic=row["topic"],
         external_userid=row["external_userid"],
         chat_id=row["chat_id"],
         assignee=row["assignee"],
@@ -185,7 +181,7 @@ def escalation(services: Services, db: Db, row: Row) -> EscalationAnswer:
         status=row["status"],
         outcome=row["outcome"],
         note=row["note"],
-        evidence=evidence(services, proof, sensitive=False) if proof and open_to_all else None,
+        evidence=evidence(services, proof, sensitive=True) if proof and said else None,
         history=[
             StepAnswer(
                 at=iso(each["at"]), actor=each["actor"], step=each["step"], note=each["note"]

@@ -39,8 +39,7 @@ class Paged(Answer, Generic[Item]):
 class EvidenceAnswer(Answer):
     """The words that prove a fact.
 
-    Long numbers and sums are covered with ● (the length stays), and ``text`` is empty once the
-    words were destroyed.
+    ``text`` is empty once the words were destroyed.
     """
 
     msgid: str
@@ -50,11 +49,15 @@ class EvidenceAnswer(Answer):
 
 
 class FactAnswer(Answer):
-    """One thing a customer said about themself; sensitive facts are for people only."""
+    """One thing a customer said about themself.
+
+    Sensitive facts are kept only with the customer's separate consent; whoever shows them to
+    people must limit that to the follow users and the branch head.
+    """
 
     id: int
     type: str = Field(description="As in the fact schema, e.g. product.interest")
-    value: dict[str, Any] = Field(description="By the fact schema, without sensitive keys")
+    value: dict[str, Any] = Field(description="By the fact schema")
     evidence: EvidenceAnswer
     confidence: float
     observed_at: str | None
@@ -210,7 +213,7 @@ class StepAnswer(Answer):
 
 
 class EscalationAnswer(Answer):
-    """Something that a person must do; ``evidence`` is null where it is sensitive or gone."""
+    """Something that a person must do; ``evidence`` is null where it is gone."""
 
     id: int
     kind: str

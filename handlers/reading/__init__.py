@@ -94,8 +94,6 @@ class Reader:
         if not probes:
             return []
         message = Message(plain)
-        if not message.clauses:
-            return []
         readings = [
             reading
             for reading in self._matcher.readings(message, probes, present)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from bot.facts import FactType
@@ -12,7 +13,7 @@ from handlers.reading import particulars
 from handlers.reading.attach import Attachments
 from handlers.reading.engine import Message, Reading
 from handlers.reading.numerals import integer, parse
-from handlers.reading.patterns import Words, alternation
+from handlers.reading.patterns import Entries, Words, alternation
 
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
 _ABOUT_MONEY = frozenset({FactType.COMPLAINT, FactType.CHURN, FactType.RISK_APPETITE})
@@ -72,33 +73,44 @@ _KEYS_OF_INTEGER = ("count", "age", "party", "month", "day", "year")
 _LIMITS = {"count": (1, 12), "age": (0, 45), "party": (1, 50), "month": (1, 12), "day": (1, 31)}
 
 
+@lru_cache(maxsize=256)
+def _expressions(words: frozenset[str]) -> tuple[re.Pattern[str], ...]:
+    """One expression for the words, one for the single characters, which count less."""
+    longer = {word: word for word in words if len(word) > 1}
+    single = {word: word for word in words if len(word) == 1}
+    return tuple(re.compile(alternation(group)) for group in (longer, single) if group)
+
+
 class _Nouns:
     """Finds the first word of a class in a span of text."""
-
-    _regexes: dict[int, list[re.Pattern[str]]] = {}  # noqa: RUF012 - one cache for all readers
 
     def __init__(self, words: Words) -> None:
         self._words = words
 
     def first(self, name: str, text: str, start: int, end: int) -> str | None:
-        """What the first (longest) word of a class stands for."""
+        """What the first word of a class stands for; one character counts only alone."""
         table = self._words.get(name, {})
-        for regex in self._compiled(table):
+        for regex in _expressions(_keys(table)):
             found = regex.search(text, start, end)
             if found:
                 return table[found.group()]
         return None
 
-    def _compiled(self, table: Mapping[str, str]) -> list[re.Pattern[str]]:
-        """One expression for the words, one for the single characters, which count less."""
-        known = self._regexes.get(id(table))
-        if known is None:
-            longer = {word: word for word in table if len(word) > 1}
-            single = {word: word for word in table if len(word) == 1}
-            groups = [group for group in (longer, single) if group]
-            known = [re.compile(alternation(group)) for group in groups]
-            self._regexes[id(table)] = known
-        return known
+    def at(self, name: str, text: str, start: int) -> tuple[int, str] | None:
+        """The word of a class that stands at a place: its end, and what it stands for."""
+        table = self._words.get(name, {})
+        for regex in _expressions(_keys(table)):
+            found = regex.match(text, start)
+            if found:
+                return found.end(), table[found.group()]
+        return None
+
+
+def _keys(table: Mapping[str, str]) -> frozenset[str]:
+    """The words of a class; kept with the class, because hashing five hundred takes time."""
+    if isinstance(table, Entries):
+        return table.words
+    return frozenset(table)
 
 
 def complete(
@@ -114,7 +126,7 @@ def complete(
         for r in readings
         if _numbers(r.value, message.text) and _particulars(r, message, attachments)
     ]
-    whole.extend(_further_hobbies(whole, message, words))
+    whole.extend(_further_hobbies(whole, message, nouns))
     attachments.give(whole)
     for reading in whole:
         _take_words(reading, message, nouns, _busy(whole, reading))
@@ -169,21 +181,18 @@ def _numbers(value: dict[str, Any], text: str) -> bool:
     return True
 
 
-def _further_hobbies(readings: list[Reading], message: Message, words: Words) -> list[Reading]:
+def _further_hobbies(readings: list[Reading], message: Message, nouns: _Nouns) -> list[Reading]:
     """喝茶下棋: what stands right behind a hobby is another one."""
     more = []
-    table = words.get("hobby", {})
-    if not table:
-        return []
-    regex = re.compile(f"[和跟、,]?({alternation(table)})")
     for reading in readings:
-        if reading.frame.type is FactType.HOBBY and "name" in reading.value:
-            found = regex.match(message.text, reading.end)
-            name = table[found.group(1)] if found else reading.value["name"]
-            if found and name != reading.value["name"]:
-                span = (reading.start, found.end())
-                clauses = reading.clauses[0], message.clause_at(found.end() - 1)
-                more.append(Reading(reading.frame, *span, {"name": name}, clauses))
+        if reading.frame.type is not FactType.HOBBY or "name" not in reading.value:
+            continue
+        start = reading.end + (message.text[reading.end : reading.end + 1] in set("和跟、,"))
+        found = nouns.at("hobby", message.text, start)
+        if found and found[1] != reading.value["name"]:
+            clauses = reading.clauses[0], message.clause_at(found[0] - 1)
+            value = {"name": found[1]}
+            more.append(Reading(reading.frame, reading.start, found[0], value, clauses))
     return more
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from ahocorasick_rs import AhoCorasick
@@ -171,10 +171,14 @@ class Matcher:
 
     def readings(self, message: Message, probes: list[Probe], present: int) -> list[Reading]:
         """Everything that some frame reads and no guard takes back."""
+        matches = [
+            (probe, match) for probe in probes for match in _matches(probe.pattern, message.text)
+        ]
+        if not matches or not message.clauses:
+            return []
         standing = [
             reading
-            for probe in probes
-            for match in _matches(probe.pattern, message.text)
+            for probe, match in matches
             if _stands(reading := _reading(probe, match, message), message, present)
         ]
         if not standing:
@@ -247,12 +251,12 @@ def _keyword(
     return _Keyword(bits, tuple(probes))
 
 
-def _matches(pattern: Pattern, text: str) -> Iterator[re.Match[str]]:
-    for count, match in enumerate(pattern.regex.finditer(text)):
-        if count >= _MOST_MATCHES:
-            return
-        if match.end() > match.start():
-            yield match
+def _matches(pattern: Pattern, text: str) -> list[re.Match[str]]:
+    found = pattern.regex.search(text)
+    if found is None:
+        return []
+    matches = islice(pattern.regex.finditer(text), _MOST_MATCHES)
+    return [match for match in matches if match.end() > match.start()]
 
 
 def _reading(probe: Probe, match: re.Match[str], message: Message) -> Reading:

@@ -35,6 +35,15 @@ Words = Mapping[str, Mapping[str, str]]
 """Class → word → what the word stands for."""
 
 
+class Entries(dict[str, str]):
+    """A lexicon class, word → what it stands for, that knows the set of its words."""
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All words of the class."""
+        return frozenset(self)
+
+
 @dataclass
 class Pattern:
     """One pattern: its source, the word sets that a match needs, and its expression."""

@@ -11,7 +11,7 @@ import yaml
 
 from bot.errors import Invalid
 from bot.facts import FactType
-from handlers.reading.patterns import Pattern, Words, compile_pattern
+from handlers.reading.patterns import Entries, Pattern, Words, compile_pattern
 
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FRAME_KEYS = {
@@ -209,8 +209,8 @@ def _expand(name: str, raw: dict[str, Any], done: dict[str, dict[str, str]]) -> 
                 entries.update(_expand(word[1:-1], raw, done))
             else:
                 entries[word] = word
-    done[name] = entries
-    return entries
+    done[name] = Entries(entries)
+    return done[name]
 
 
 def _pairs(body: Any) -> dict[str, str]:
