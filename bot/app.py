@@ -26,6 +26,7 @@ from bot.errands.pulling import Puller
 from bot.errands.staff import Desk
 from bot.errands.syncing import Syncer
 from bot.errors import Invalid
+from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
 from bot.jobs import Jobs, plan_steps
 from bot.links import LoginLinks, OutLinks
