@@ -217,9 +217,9 @@ class Bot:
         if self.settings.wecom_corp_id:
             self.database.write(first_errands)
         self.wecom.recall_sent(outbox.told_lately(self.database.read(), now))
-        self.worker.start()
-        self.outbox.start()
-        self.ringer.start()
+        # All of them are built before one runs: a setting that is wrong leaves no thread behind.
+        for part in (self.worker, self.outbox, self.ringer):
+            part.start()
 
     def stop(self) -> None:
         """Finish what is in hand, then close."""
@@ -350,7 +350,7 @@ def plan_dry(bot: Bot, on: date) -> list[dict[str, Any]]:
     def dry(db: Db) -> None:
         pushes.plan(db, plan_steps(bot.rules, on), int(moment.timestamp() * 1000))
         due = pushes.planned_on(db, on.isoformat())
-        found.extend(_plan_entry(judged, on) for judged in bot.mass.judge(db, due, moment))
+        found.extend(_plan_entry(judged, on) for judged in bot.mass.judge.judge(db, due, moment))
         raise _Undo
 
     with contextlib.suppress(_Undo):

@@ -71,7 +71,7 @@ class Jobs:
 
         def plan(db: Db) -> int:
             rings.check(db, fence)
-            if not self.mass.is_fresh(db):
+            if not self.mass.judge.is_fresh(db):
                 raise Retry("还没有和企业微信核对过客户关系,稍后再排")
             planned = pushes.plan(db, plan_steps(self.rules, on), self._now())
             # Only now: greetings of missed days were planned, and show as expired.

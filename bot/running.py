@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import sys
 import threading
 import time as clock_time
@@ -90,6 +91,8 @@ def run_part(part: str) -> None:
 
 @contextmanager
 def _started(bot: Bot) -> Iterator[None]:
+    # uvicorn hands the signal on when it has finished; as an exit it lets us finish, too.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     bot.start()
     try:
         yield

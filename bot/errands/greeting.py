@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.actions import AnswerKf, SendKfWelcome, SendWelcome
 from bot.clock import SHANGHAI, Clock
-from bot.errands.mass import hash_of, standing_of
+from bot.errands.judging import hash_of, standing_of
 from bot.errors import Refused
 from bot.links import OutLinks
 from bot.model import Channel, MsgId, Purpose

@@ -7,51 +7,38 @@ absent in three looks over five minutes is planned anew.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import islice
-from typing import Any
 
 import structlog
 
 from bot import outbox
 from bot.actions import CancelMassSend, CreateMassSend
 from bot.clock import SHANGHAI, Clock
+from bot.errands.judging import Judge, Judged, hash_of
 from bot.errors import Invalid, Refused, Retry, Uncertain
-from bot.model import Channel, ExternalUserId, Layer, MsgId, Purpose, UserId
+from bot.model import ExternalUserId, MsgId, Purpose, UserId
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
-from bot.store import journal, people, pushes, talk
+from bot.store import journal, people, pushes
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 from bot.wecom import SendResult, WeComClient
-from scheduler.campaigns import Campaign
-from scheduler.gate import Answer, Candidate, Decision, Gate, Standing
-from scheduler.lunar import lunar_of
+from scheduler.gate import Answer
 
 log = structlog.get_logger()
 RELEASE_AT_ONCE = 500
 _RECIPIENTS = 10_000
-_FRESH = timedelta(hours=26)
 _LOOKS = 3
 _LOOK_APART = timedelta(seconds=150)
 _LONGEST_LOOK = timedelta(days=30)
 """WeCom lists at most a month at once."""
 _SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
 _NOBODY = 41048
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A due push with the gate's decision and, when it may go, its text."""
-
-    push: Row
-    decision: Decision
-    text: str = ""
-    by_name: bool = False
 
 
 @dataclass
@@ -64,86 +51,10 @@ class MassSender:
     rules: Rulebook
     wecom: WeComClient
 
-    # -- judging
-
-    def judge(self, db: Db, due: Iterable[Row], at: datetime) -> list[Judged]:
-        """Ask the gate about pushes as they stand now, and render what may go."""
-        rows = list(due)
-        standings = pushes.standings(db, [row["id"] for row in rows], at)
-        switches = pushes.kill_switches(db)
-        gate = Gate(self.rules.thresholds, self.rules.calendar)
-        fresh = self.is_fresh(db)
-        return [
-            self._judge_one(
-                db, gate, row, standings.get(row["id"]) if fresh else None, switches, at
-            )
-            for row in rows
-        ]
-
-    def is_fresh(self, db: Db) -> bool:
-        """Friendships that were not compared with WeCom for a day are not known any more."""
-        compared = int(talk.cursor(db, talk.RECONCILED) or 0)
-        return self._now() - compared <= _FRESH / timedelta(milliseconds=1)
-
-    def _judge_one(
-        self,
-        db: Db,
-        gate: Gate,
-        push: Row,
-        found: Row | None,
-        switches: frozenset[str],
-        at: datetime,
-    ) -> Judged:
-        campaign = self.rules.campaigns.get(push["campaign"])
-        pinned = campaign is not None and self.rules.is_pinned(campaign)
-        standing = standing_of(found, switches, at, text_pinned=pinned)
-        decision = gate.decide(candidate_of(push), standing, at)
-        if decision.answer is not Answer.SEND or campaign is None:
-            return Judged(push, decision)
-        try:
-            by_name, text = self.render(db, campaign, push, at)
-        except Invalid as missing:
-            # K1: a missing word means no send, never a gap in the text.
-            log.warning("text could not be rendered", push=push["id"], reason=str(missing))
-            return Judged(push, Decision(Answer.DROP, ("K1",)))
-        return Judged(push, decision, text, by_name)
-
-    def render(self, db: Db, campaign: Campaign, push: Row, at: datetime) -> tuple[bool, str]:
-        """Whether the customer is addressed by name, and the words."""
-        who = people.customer(db, push["external_userid"])
-        assert who is not None
-        by_name = campaign.personal and Layer(who["layer"]) in campaign.layers
-        return by_name, self._text(db, campaign, push, who, at, by_name=by_name)
-
-    def _text(
-        self, db: Db, campaign: Campaign, push: Row, who: Row, at: datetime, *, by_name: bool
-    ) -> str:
-        sender = people.staff(db, push["sender"])
-        words = self.rules.words
-        values: dict[str, Any] = {
-            "branch": push["branch"] or (sender["branch"] if sender else ""),
-            "sender_name": sender["name"] if sender else "",
-            "address": self._address(db, push, who) if by_name else words.nobody,
-        }
-        today = at.astimezone(SHANGHAI).date()
-        if push["occasion"] == "birthday":
-            values["calendar"] = who["birthday_calendar"] or "solar"
-            values["lunar_day"] = lunar_of(today).words
-        else:
-            kinds = json.loads(push["subject"])
-            values["step"] = int(push["step"])
-            values |= words.maturity(kinds, date.fromisoformat(push["cycle"]), today)
-        return self.rules.renderer.render(campaign, values)
-
-    def _address(self, db: Db, push: Row, who: Row) -> str:
-        remark = db.value(
-            "SELECT remark FROM follow WHERE userid = :sender AND external_userid = :id",
-            sender=push["sender"],
-            id=push["external_userid"],
-        )
-        # The name of the core system is real; a WeChat nickname is not used to address anybody.
-        name = who["name"] if who["core_id"] else ""
-        return self.rules.words.address(name, remark or "", who["gender"])
+    @cached_property
+    def judge(self) -> Judge:
+        """Who asks the gate."""
+        return Judge(self.clock, self.rules)
 
     # -- releasing
 
@@ -152,11 +63,11 @@ class MassSender:
         return self.database.write(self._release)
 
     def _release(self, db: Db) -> int:
-        if not self.is_fresh(db):
+        if not self.judge.is_fresh(db):
             return 0
         at, now = self.clock.now(), self._now()
         due = pushes.waiting(db, now, RELEASE_AT_ONCE)
-        judged = self.judge(db, due, at)
+        judged = self.judge.judge(db, due, at)
         going: dict[tuple[str, str, str], list[Judged]] = {}
         for each in judged:
             self._write(db, each, now)
@@ -222,7 +133,7 @@ class MassSender:
             return judged
         who = people.customer(db, push["external_userid"])
         assert who is not None
-        text = self._text(db, self.rules.campaigns[campaign], push, who, at, by_name=False)
+        text = self.judge.text(db, self.rules.campaigns[campaign], push, who, at, by_name=False)
         return replace(judged, text=text, by_name=False)
 
     def _make_task(self, db: Db, group: list[Judged], now: int) -> None:
@@ -299,7 +210,7 @@ class MassSender:
         return task, customers, self.vault.open_text(task["text_sealed"])
 
     def _judge_again(self, db: Db, task_id: int, now: int) -> list[Judged]:
-        judged = self.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
+        judged = self.judge.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
         for each in judged:
             self._write(db, each, now)
         return [each for each in judged if each.decision.answer is Answer.SEND]
@@ -327,7 +238,7 @@ class MassSender:
 
     def _refusal_meanwhile(self, db: Db, task_id: int, now: int) -> None:
         """Somebody may have refused between the gate and the answer: call the task back."""
-        judged = self.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
+        judged = self.judge.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
         if any({"G2", "G3", "G4"} & set(each.decision.rules) for each in judged):
             outbox.add(db, CancelMassSend(task_id, "refusal"), now)
 
@@ -567,69 +478,6 @@ class MassSender:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def candidate_of(push: Row) -> Candidate:
-    """A push as the gate sees it."""
-    return Candidate(
-        customer=push["external_userid"],
-        purpose=Purpose(push["purpose"]),
-        channel=Channel(push["channel"]),
-        campaign=push["campaign"],
-        branch=push["branch"],
-        sender=push["sender"],
-        useful_until=datetime.fromtimestamp(push["useful_until"] / 1000, UTC),
-    )
-
-
-def standing_of(
-    row: Row | None, switches: frozenset[str] | None, at: datetime, *, text_pinned: bool
-) -> Standing:
-    """What the store knows now; what it does not know stays None, which is never ``send``."""
-    found: Mapping[str, Any] = dict(row) if row is not None else {}
-    days = _days_of_month(at.astimezone(SHANGHAI).date())
-
-    def flag(name: str) -> bool | None:
-        return None if found.get(name) is None else bool(found[name])
-
-    return Standing(
-        kill_switches=switches,
-        known=flag("known"),
-        friend=flag("friend"),
-        erased=flag("erased"),
-        restricted=flag("restricted"),
-        refused=flag("refused"),
-        consented=flag("consented"),
-        paused=flag("paused"),
-        born_on=_born_on(found),
-        text_pinned=text_pinned,
-        sent_today=found.get("today"),
-        sent_this_week=found.get("week"),
-        sent_this_month=found.get("month"),
-        channel_used=found.get("channel"),
-        channel_cap=days,
-        key_used=flag("key_used"),
-        relevant=flag("relevant"),
-    )
-
-
-def _born_on(found: Mapping[str, Any]) -> date | bool | None:
-    if "birthday_year" not in found:
-        return None
-    if found["birthday_year"] is None:
-        return False
-    # The latest day on which somebody of that year can have been born, lunar years included.
-    return date(found["birthday_year"] + 1, 2, 20)
-
-
-def _days_of_month(day: date) -> int:
-    following = (day.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return (following - timedelta(days=1)).day
-
-
-def hash_of(text: str) -> str:
-    """Identifies a rendered text."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _parts(group: list[Judged], size: int) -> Iterable[list[Judged]]:

@@ -93,7 +93,8 @@ class Reader:
         probes, present = self._matcher.probes(plain.text)
         if not probes:
             return []
-        message = Message(plain)
+        asked = "\n".join(speech.asked)
+        message = Message(plain, self._normaliser.plain(asked).text if asked else "")
         readings = [
             reading
             for reading in self._matcher.readings(message, probes, present)

@@ -50,7 +50,7 @@ _FORMS: dict[str, str] = {
     "dmy": r"(?<![\d./])(?P<%d>[12]\d|3[01]|0?[1-9])(?P<%s>[-/.])(?P<%m>1[0-2]|0?[1-9])(?P=%s)"
     r"(?P<%y>(?:19|20)\d\d|\d\d)(?![\d.])",
     "md": r"(?<![\d./-])(?P<%m>1[0-2]|0?[1-9])(?:/(?P<%d>[12]\d|3[01]|0?[1-9])(?![\d/.])"
-    r"|[./-](?P<%d2>[12]\d|3[01]|0?[1-9])[号日])",
+    r"|[./-](?P<%d2>[12]\d|3[01]|0?[1-9])(?:[号日]|(?=领证|结婚|办酒|到期|搬家|开业|提车|交房|生日)))",
     "decade": rf"(?:(?P<%c>本|上个?|\d\d|[{_D}]?十[{_D}]?)世纪)?(?P<%d>\d0|[{_D}]十)年代",
     "yearpart": rf"(?:{_Y})?(?P<%p>上个?半年|下个?半年|前半年|后半年"
     rf"|第?[一二三四1-4]季度|上个?季度|下个?季度|这个?季度|本季度)",
@@ -428,7 +428,8 @@ def _offset(group: Groups, today: date) -> Atom:
     """三天后, 还有两个月, 半个月前: one day; a bare duration is none."""
     before, after, unit = group("b"), group("a"), group("u") or ""
     count = parse(group("n") or "")
-    if count is None or unit in {"小时", "钟头", "分钟"} or not (before or after):
+    soon = before == "过" and group("n") == "两" and unit == "天"  # one of these days
+    if count is None or soon or unit in {"小时", "钟头", "分钟"} or not (before or after):
         return None
     if unit == "月" and not group("g") and group("n") != "半":
         return None

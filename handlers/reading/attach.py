@@ -28,7 +28,10 @@ _RATE_LIKE = re.compile(
 )
 _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
-_CORRECTED = re.compile(r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|推到|推迟到|提前到|更正")
+_CORRECTED = re.compile(
+    r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|改(?=[\d一二三四五六七八九十])"
+    r"|推到|推迟到|提前到|更正"
+)
 _ORIGIN = re.compile("[存办买放开定在]|暑假|寒假|夏|秋|春|冬|[上下]学期")
 _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
@@ -245,7 +248,7 @@ def _vague(item: Amount | When) -> bool:
     """立秋前后 or 今年: a day named beside it says more."""
     if not isinstance(item, When):
         return item.value is None
-    return item.days.grain == "year" or (item.kind == "feast" and item.about)
+    return item.days.grain == "year" or item.kind == "clock" or item.about
 
 
 def _put(value: dict[str, object], key: str, day: date | None) -> None:

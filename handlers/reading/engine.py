@@ -17,6 +17,8 @@ from handlers.reading.text import Plain
 
 _DIGITS = frozenset("0123456789一二两三四五六七八九十百千万几半")
 """Where none stands there is no sum."""
+_ANSWER = 24
+"""Characters of a message that may lean on the question before it."""
 _MOST_MATCHES = 4
 """Matches of one pattern in one message; more is a list or a forward."""
 
@@ -40,8 +42,9 @@ class Reading:
 class Message:
     """A normalised text with the clauses that the rules look at."""
 
-    def __init__(self, plain: Plain) -> None:
+    def __init__(self, plain: Plain, context: str = "") -> None:
         self.plain = plain
+        self.context = context
         self.text = plain.text
         self._seen: dict[tuple[int, int, int], bool] = {}
 
@@ -190,23 +193,31 @@ class Matcher:
 def _stands(reading: Reading, message: Message, present: int) -> bool:
     """The frame's own conditions: what must stand near, and what must not."""
     frame = reading.frame
-    if frame.near and not any(
-        message.has(pattern.regex, 0, len(message.text))
-        for pattern in frame.near
-        if pattern.mask & present == pattern.mask
-    ):
+    whole = (0, len(message.text))
+    if frame.near and not (_any(frame.near, message, whole, present) or _answers(frame, message)):
         return False
-    if any(
-        message.has(pattern.regex, 0, len(message.text))
-        for pattern in frame.never
-        if pattern.mask & present == pattern.mask
-    ):
+    if _any(frame.never, message, whole, present):
         return False
     start, end = message.around(*reading.clauses)
-    return not any(
-        message.has(pattern.regex, start, end + 1)
-        for pattern in frame.unless
+    return not _any(frame.unless, message, (start, end + 1), present)
+
+
+def _any(
+    patterns: tuple[Pattern, ...], message: Message, span: tuple[int, int], present: int
+) -> bool:
+    return any(
+        message.has(pattern.regex, *span)
+        for pattern in patterns
         if pattern.mask & present == pattern.mask
+    )
+
+
+def _answers(frame: Frame, message: Message) -> bool:
+    """A short answer to staff: what it is about stands in their question."""
+    return (
+        bool(message.context)
+        and len(message.text) <= _ANSWER
+        and any(pattern.regex.search(message.context) for pattern in frame.near)
     )
 
 
@@ -232,7 +243,7 @@ def _scope(scope: str, clause: tuple[int, int], end: int, length: int) -> tuple[
     if scope == "clause":
         return start, min(stop + 1, length)
     if scope == "before":
-        return 0, end
+        return 0, min(stop + 1, length)
     if scope == "head":
         return 0, min(60, length)
     return 0, length

@@ -76,7 +76,7 @@ class Guard:
 
     Attributes:
         scope: ``lead`` clause start to the match's end, ``clause`` the whole clauses,
-            ``before`` the message up to the match's end, ``message`` all, ``head`` its start.
+            ``before`` the message up to the clause's end, ``message`` all, ``head`` its start.
         spares: Patterns that lift the guard when they stand in the clauses of the match.
         types: Fact types it applies to.
     """

@@ -52,31 +52,41 @@ class FileClock:
 class BotProcess:
     """One bot on one data folder; may be killed at any moment and started again."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], *command: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        command: tuple[str, ...] = ("run",),
+        where: Path = ROOT,
+    ) -> None:
         self.folder = folder
+        self._where = where
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "log.txt"
-        self._command = command or ("run",)
+        self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
         """Start it and wait until it answers."""
-        # Nothing of the caller's own settings may reach it.
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("QUNGUAN", "WECOM"))}
-        wired = {"QUNGUAN_PORT": str(self.port), **self._environment}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bot", *self._command],
-                cwd=ROOT,
-                env=inherited | wired,
+                cwd=self._where,
+                env=self.environment(),
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         until(self._answers, START_SECONDS, f"the bot answers; see {self.log}")
         return self
+
+    def environment(self) -> dict[str, str]:
+        """Its settings; nothing of the caller's own may reach it."""
+        names = ("QUNGUAN", "WECOM", "DATABASE_URL", "REDIS_URL")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(names)}
+        return inherited | {"QUNGUAN_PORT": str(self.port), **self._environment}
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -94,11 +104,11 @@ class BotProcess:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def stop(self) -> int:
-        """SIGINT, as Ctrl-C does; the exit status."""
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end, as a service manager does; the exit status."""
         process, self._process = self._process, None
         assert process is not None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         try:
             return process.wait(30)
         except subprocess.TimeoutExpired:

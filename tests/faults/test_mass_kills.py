@@ -89,17 +89,28 @@ class Birthdays:
                 writer.writerows(rows)
             assert import_sheet(settings, file, kind, None, dry_run=False)
 
-    def die_in(self, path: str, *, after_the_effect: bool) -> None:
-        """Let the next call of an interface hang, kill the bot there, and start it again."""
-        fault = self.sandbox.faults.add(
-            path, "hang_after" if after_the_effect else "hang", count=1
-        )
-        until(lambda: self._nudge() or fault.hits, 90, f"a call of {path}")
-        if after_the_effect:
-            until(lambda: self._effects(path), 10, "the effect")
-        self.bot.kill()
-        self.sandbox.faults.clear()
-        self.bot.start()
+    def die_in(self, path: str, *effects: bool) -> None:
+        """Let calls of an interface hang, kill the bot in each, and start it again.
+
+        Args:
+            path: The interface.
+            effects: One kill each; whether the call was carried out before its answer was lost.
+        """
+        self._hold_back(path, effects[0])
+        for kill, effect in enumerate(effects, 1):
+            until(lambda: self._nudge() or self._held.hits, 90, f"a call of {path}")
+            if effect:
+                until(lambda: self._effects(path), 10, "the effect")
+            self.bot.kill()
+            self.sandbox.faults.clear()
+            # Before the start: whatever waits goes out at once.
+            if kill < len(effects):
+                self._hold_back(path, effects[kill])
+            self.bot.start()
+
+    def _hold_back(self, path: str, effect: bool) -> None:  # noqa: FBT001  # as die_in lists it
+        action = "hang_after" if effect else "hang"
+        self._held = self.sandbox.faults.add(path, action, count=1)
 
     def _effects(self, path: str) -> bool:
         return bool(self.sandbox.api.calls_of(path.rsplit("/", 1)[1]))
@@ -147,8 +158,7 @@ def test_a_text_goes_out_once_however_often_the_bot_dies_while_asking_for_it(
         birthdays = Birthdays(bot, sandbox, clock)
         bot.start()
         sandbox.point_callbacks_at(bot.url)
-        for kill in range(load.kills):
-            birthdays.die_in(MAKE, after_the_effect=kill % 2 == 0)
+        birthdays.die_in(MAKE, *(kill % 2 == 0 for kill in range(load.kills)))
         birthdays.finish()
         assert birthdays.got() == Counter(birthdays.people)
 
@@ -164,7 +174,7 @@ def test_a_refusal_holds_and_the_others_get_theirs_when_the_bot_dies_calling_bac
         until(lambda: birthdays._nudge() or bot.value(tasked) == 4, 60, "all are asked for")
         refusing = birthdays.people[1]
         birthdays.world.say(refusing, STOP, peer=LI)
-        birthdays.die_in(CANCEL, after_the_effect=True)
+        birthdays.die_in(CANCEL, True)
         birthdays.finish(refused=1)
         wanted = Counter(who for who in birthdays.people if who != refusing)
         assert birthdays.got() == wanted
@@ -180,7 +190,7 @@ def test_what_was_sent_is_counted_once_when_the_bot_dies_reading_the_results(
         tasked = "SELECT count(*) FROM send_task WHERE status = 'accepted'"
         until(lambda: birthdays._nudge() or bot.value(tasked) == 4, 60, "all are asked for")
         birthdays.members_send()
-        birthdays.die_in(RESULT, after_the_effect=False)
+        birthdays.die_in(RESULT, False)
         birthdays.finish()
         assert birthdays.got() == Counter(birthdays.people)
         noted = bot.value("SELECT count(*) FROM journal WHERE kind = 'push_confirmed'")

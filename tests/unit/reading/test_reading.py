@@ -36,6 +36,12 @@ def test_employees_say_no_facts() -> None:
     assert [] == reading.read(Speech("别再给我发广告了", MONDAY, by_customer=False))  # noqa: SIM300 - the expected value stands first
 
 
+def test_a_short_answer_leans_on_the_question_of_staff() -> None:
+    answer = Speech("我肯定去", MONDAY, asked=("周六的茶艺沙龙您来吗",))
+    expected = [{"response": "yes"}]
+    assert expected == [fact.value for fact in reading.read(answer)]
+
+
 def test_quoted_words_are_not_the_speakers() -> None:
     text = "我工行有20万定期下月到期 这人真有钱"
     assert [] == reading.read(Speech(text, MONDAY, quoted=((0, 16),)))  # noqa: SIM300 - the expected value stands first
