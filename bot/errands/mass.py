@@ -7,7 +7,6 @@ absent in three looks over five minutes is planned anew.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -239,7 +238,7 @@ class MassSender:
     def _refusal_meanwhile(self, db: Db, task_id: int, now: int) -> None:
         """Somebody may have refused between the gate and the answer: call the task back."""
         judged = self.judge.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
-        if any({"G2", "G3", "G4"} & set(each.decision.rules) for each in judged):
+        if any(_changed(each) for each in judged):
             outbox.add(db, CancelMassSend(task_id, "refusal"), now)
 
     # -- what became of it
@@ -449,35 +448,39 @@ class MassSender:
                 key=key,
             )
 
-    # -- stale
+    # -- second thoughts
 
     def expire(self) -> int:
-        """Call back tasks that nobody confirmed in time or before the hours closed; how many."""
+        """Call back tasks that may not be confirmed any more; how many.
+
+        Nobody confirmed in time, the hours closed, or the gate would say something else by now:
+        a refusal, a switch, a complaint, a text that is not the approved one.
+        """
+        return self.database.write(self._expire)
+
+    def _expire(self, db: Db) -> int:
         at, now = self.clock.now(), self._now()
-        closed = [each for each in Purpose if not self.rules.calendar.is_open(each, at)]
+        called = 0
+        for task in pushes.tasks_in(db, "waiting", "accepted"):
+            why = self._second_thoughts(db, task, at, now)
+            called += bool(why and outbox.add(db, CancelMassSend(task["id"], why), now))
+        return called
 
-        def mark(db: Db) -> int:
-            stale = db.rows(
-                "SELECT id, useful_until FROM send_task WHERE status IN ('waiting', 'accepted')"
-                " AND (useful_until <= :now OR purpose IN (SELECT value FROM json_each(:closed)))",
-                now=now,
-                closed=json.dumps(closed),
-            )
-            return sum(
-                outbox.add(
-                    db,
-                    CancelMassSend(
-                        row["id"], "stale" if row["useful_until"] <= now else "closing_hour"
-                    ),
-                    now,
-                )
-                for row in stale
-            )
-
-        return self.database.write(mark)
+    def _second_thoughts(self, db: Db, task: Row, at: datetime, now: int) -> str:
+        if task["useful_until"] <= now:
+            return "stale"
+        if not self.rules.calendar.is_open(Purpose(task["purpose"]), at):
+            return "closing_hour"
+        judged = self.judge.judge(db, pushes.pushes_of(db, task["id"]), at)
+        return "gate" if any(_changed(each) for each in judged) else ""
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
+
+
+def _changed(judged: Judged) -> bool:
+    """The gate would not send this any more; an input that cannot be read now is no change."""
+    return judged.decision.answer is not Answer.SEND and "unknown" not in judged.decision.rules
 
 
 def _parts(group: list[Judged], size: int) -> Iterable[list[Judged]]:

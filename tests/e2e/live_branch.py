@@ -271,9 +271,7 @@ class Branch:
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """The application on a port of its own."""
-    server = uvicorn.Server(
-        uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
-    )
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
     with socket.socket() as plug:
         plug.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([plug],), name="served-bot")

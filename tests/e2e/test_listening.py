@@ -23,7 +23,9 @@ def test_group_talk_becomes_facts_with_evidence_then_a_segment_then_a_tag(branch
     assert said == branch.bot.vault.open_text(fact["words_sealed"])
     assert "超市" in said
     assert json.loads(fact["value"])["group"] == "merchant"
-    segments = branch.rows("SELECT segment FROM segment_member WHERE external_userid = :id", id=customer)
+    segments = branch.rows(
+        "SELECT segment FROM segment_member WHERE external_userid = :id", id=customer
+    )
     assert "merchant" in [row["segment"] for row in segments]
     assert "商贸结算" in branch.tags(LI, customer)
 
@@ -212,7 +214,12 @@ def test_what_template_syntax_emoji_and_control_characters_say_harms_nobody(
 ) -> None:
     customer = branch.customer("{{ 7*7 }}😀\u202e\u200b", LI)
     branch.settle()
-    for text in ("{{ config }}{% raw %}", "\x00\x07\u202e😀" * 50, "好" * 5_000, "<xml>&amp;</xml>"):
+    for text in (
+        "{{ config }}{% raw %}",
+        "\x00\x07\u202e😀" * 50,
+        "好" * 5_000,
+        "<xml>&amp;</xml>",
+    ):
         branch.world.say(customer, text, peer=LI)
     branch.world.say(customer, QUESTION, peer=LI)
     branch.settle()

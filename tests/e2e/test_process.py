@@ -96,5 +96,3 @@ def test_a_port_that_is_taken_is_said_at_once(folder: Path, keys: Path) -> None:
         )
         assert ended.returncode == 1
         assert taken in ended.stderr.decode()
-
-

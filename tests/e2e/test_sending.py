@@ -82,8 +82,10 @@ class Campaigns:
         self.branch.later(seconds=5)
         self.branch.until(lambda: len(self.branch.masses()) >= count, what=f"{count} tasks")
         self.branch.until(
-            lambda: not self.branch.value(
-                "SELECT 1 FROM send_task WHERE status IN ('waiting', 'calling')"
+            lambda: (
+                not self.branch.value(
+                    "SELECT 1 FROM send_task WHERE status IN ('waiting', 'calling')"
+                )
             ),
             what="no call under way",
         )
@@ -134,10 +136,14 @@ def test_what_the_member_never_sends_is_not_counted_and_called_back(shop: Campai
             shop.branch.later(minutes=30)
             shop.branch.settle()
         assert shop.status("周小满") == "tasked"
-        shop.branch.clock.move_to(datetime.combine(TODAY, MORNING.time(), SHANGHAI).replace(hour=20))
+        shop.branch.clock.move_to(
+            datetime.combine(TODAY, MORNING.time(), SHANGHAI).replace(hour=20)
+        )
         shop.branch.later(minutes=2)
         shop.branch.until(lambda: shop.branch.masses()[0]["cancelled"], what="called back")
-        shop.branch.clock.move_to(datetime.combine(TODAY + timedelta(days=1), MORNING.time(), SHANGHAI))
+        shop.branch.clock.move_to(
+            datetime.combine(TODAY + timedelta(days=1), MORNING.time(), SHANGHAI)
+        )
         shop.until_status("周小满", "expired")
         assert shop.got("周小满") == []
         assert [task["cancelled"] for task in shop.branch.masses()] == [True]
@@ -186,12 +192,12 @@ def test_the_gate_keeps_back_who_did_not_agree_or_is_nobodys_friend(shop: Campai
 
 
 def test_nothing_is_asked_before_the_hours_of_greetings_open(shop: Campaigns) -> None:
-    shop.branch.clock.move_to(datetime.combine(TODAY, MORNING.time(), SHANGHAI).replace(hour=8, minute=5))
+    shop.branch.clock.move_to(
+        datetime.combine(TODAY, MORNING.time(), SHANGHAI).replace(hour=8, minute=5)
+    )
     shop.meet("周小满", **born())
     with shop.branch.start() as _:
-        shop.branch.until(
-            lambda: shop.branch.value("SELECT 1 FROM push"), what="planned"
-        )
+        shop.branch.until(lambda: shop.branch.value("SELECT 1 FROM push"), what="planned")
         rung = "SELECT count(*) FROM ring WHERE job = 'release'"
         before = shop.branch.value(rung)
         shop.branch.later(minutes=2)
@@ -231,7 +237,11 @@ def test_a_refusal_calls_the_task_back_and_the_others_get_theirs_exactly_once(
         shop.until_status("甲一", "confirmed")
         shop.until_status("丙三", "confirmed")
         shop.branch.settle()
-        assert {name: len(shop.got(name)) for name in shop.people} == {"甲一": 1, "乙二": 0, "丙三": 1}
+        assert {name: len(shop.got(name)) for name in shop.people} == {
+            "甲一": 1,
+            "乙二": 0,
+            "丙三": 1,
+        }
         assert shop.push("乙二")["status"] == "dropped"
         assert "G3" in shop.push("乙二")["rules"]
         assert shop.push("甲一")["attempt"] == 2
@@ -254,7 +264,9 @@ def test_who_got_it_before_the_refusal_of_another_does_not_get_it_again(shop: Ca
 
 
 def test_a_refusal_stops_what_is_planned_for_the_hours_to_come(shop: Campaigns) -> None:
-    shop.branch.clock.move_to(datetime.combine(TODAY, MORNING.time(), SHANGHAI).replace(hour=8, minute=5))
+    shop.branch.clock.move_to(
+        datetime.combine(TODAY, MORNING.time(), SHANGHAI).replace(hour=8, minute=5)
+    )
     shop.meet("周小满", **born())
     with shop.branch.start():
         shop.branch.until(lambda: shop.branch.value("SELECT 1 FROM push"), what="planned")

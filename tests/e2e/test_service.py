@@ -26,9 +26,13 @@ def test_a_refusal_is_answered_with_one_fixed_sentence_and_kept(branch: Branch) 
     branch.settle()
     (_, answer) = answers_to(branch, customer)
     assert "不再给您发" in answer
-    row = branch.rows("SELECT refused, marketing_ok FROM customer WHERE external_userid = :id", id=customer)[0]
+    row = branch.rows(
+        "SELECT refused, marketing_ok FROM customer WHERE external_userid = :id", id=customer
+    )[0]
     assert (row["refused"], row["marketing_ok"]) == (1, 0)
-    assert branch.value("SELECT channel FROM consent WHERE external_userid = :id", id=customer) == "kf"
+    assert (
+        branch.value("SELECT channel FROM consent WHERE external_userid = :id", id=customer) == "kf"
+    )
 
 
 def test_a_complaint_is_answered_and_becomes_a_case(branch: Branch) -> None:
@@ -51,7 +55,9 @@ def test_a_session_that_a_person_has_is_left_to_the_person(branch: Branch) -> No
     branch.settle()
     assert len(answers_to(branch, customer)) == 1
     # Silence towards the customer is not deafness: the refusal counts all the same.
-    assert branch.value("SELECT refused FROM customer WHERE external_userid = :id", id=customer) == 1
+    assert (
+        branch.value("SELECT refused FROM customer WHERE external_userid = :id", id=customer) == 1
+    )
 
 
 def test_small_talk_gets_no_made_up_answer(branch: Branch) -> None:
@@ -89,5 +95,7 @@ def test_what_was_said_while_nobody_called_back_is_read_with_the_next_callback(
     branch.world.kf_say(customer, KFID, STOP)
     branch.world.kf_say(customer, KFID, "你好")
     branch.settle()
-    assert branch.value("SELECT refused FROM customer WHERE external_userid = :id", id=customer) == 1
+    assert (
+        branch.value("SELECT refused FROM customer WHERE external_userid = :id", id=customer) == 1
+    )
     assert len(answers_to(branch, customer)) == 2

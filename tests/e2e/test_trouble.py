@@ -124,7 +124,9 @@ def test_two_doubtful_texts_of_one_member_are_told_apart_by_their_words(
 
 
 def test_results_that_are_not_ready_are_asked_for_again(shop: Campaigns) -> None:
-    shop.branch.sandbox.faults.add("/cgi-bin/externalcontact/get_groupmsg_task", "errcode", 41063, count=1)
+    shop.branch.sandbox.faults.add(
+        "/cgi-bin/externalcontact/get_groupmsg_task", "errcode", 41063, count=1
+    )
     with shop.branch.start():
         shop.tasks()
         finish(shop)
@@ -212,11 +214,13 @@ def test_a_limited_interface_rests_while_the_others_work_and_nothing_is_lost(
     welcome(branch, "周小满")
     assert limit.hits == 1
     branch.until(
-        lambda: branch.value(
-            "SELECT count(*) FROM outbox WHERE kind = 'AnswerEmployee'"
-            " AND state = 'ready' AND reason IS NOT NULL"
-        )
-        == 3,
+        lambda: (
+            branch.value(
+                "SELECT count(*) FROM outbox WHERE kind = 'AnswerEmployee'"
+                " AND state = 'ready' AND reason IS NOT NULL"
+            )
+            == 3
+        ),
         what="put off",
     )
     assert branch.texts_to(LI) == []

@@ -162,9 +162,7 @@ def assert_all_happened_once(
     bot: BotProcess, sandbox: SandboxServer, town: Town, postman: Postman
 ) -> None:
     """The world's record is the oracle."""
-    greeted = Counter(
-        one["external_userid"] for one in sandbox.world.delivered(channel="welcome")
-    )
+    greeted = Counter(one["external_userid"] for one in sandbox.world.delivered(channel="welcome"))
     adds = postman.heard("change_external_contact", "add_external_contact")
     heard = {fields["ExternalUserID"] for fields in adds}
     # A friend whose callback nobody took is not greeted, for its code is lost; one whose
@@ -207,7 +205,9 @@ def assert_answers(sandbox: SandboxServer, postman: Postman, town: Town) -> None
 
 def assert_archive(bot: BotProcess, town: Town) -> None:
     """No record is missing, no fact and no activity counted twice."""
-    kept = Counter(row["msgid"] for row in bot.rows("SELECT msgid FROM message WHERE kind = 'text'"))
+    kept = Counter(
+        row["msgid"] for row in bot.rows("SELECT msgid FROM message WHERE kind = 'text'")
+    )
     assert kept == Counter(list(town.said))
     told = Counter(msgid for msgid, text in town.said.items() if text == FACT)
     facts = Counter(row["msgid"] for row in bot.rows("SELECT msgid FROM fact"))
