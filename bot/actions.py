@@ -103,7 +103,7 @@ class SendWelcome:
 class SendKfWelcome:
     """Greet somebody who opened WeChat customer service, within 20 seconds."""
 
-    lane: ClassVar[str] = ""
+    lane: ClassVar[str] = "kf-chat"
     priority: ClassVar[int] = 0
     welcome_code: str
     open_kfid: OpenKfId
@@ -119,7 +119,7 @@ class SendKfWelcome:
 class AnswerKf:
     """A fixed answer in WeChat customer service; ``words`` names the message template."""
 
-    lane: ClassVar[str] = ""
+    lane: ClassVar[str] = "kf-chat"
     priority: ClassVar[int] = 1
     open_kfid: OpenKfId
     customer: ExternalUserId
@@ -425,6 +425,8 @@ def lane_of(errand: Errand) -> str:
             return f"customer:{errand.customer}"  # type: ignore[union-attr]  # lane says so
         case "welcome":
             return f"welcome:{errand.customer}"  # type: ignore[union-attr]  # lane says so
+        case "kf-chat":  # the greeting comes before the answer
+            return f"kf-chat:{errand.customer}"  # type: ignore[union-attr]  # lane says so
         case "group":
             return f"group:{errand.chat_id}"  # type: ignore[union-attr]  # lane says so
         case lane:

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 import uvicorn
+from wechatpy.utils import WeChatSigner
 from wechatpy.work.crypto import WeChatCrypto
 
 from bot.inbox import Inbox
@@ -93,8 +94,6 @@ class Caller:
         return f"/wecom/callback/{source}?{urlencode(query, quote_via=quote)}"
 
     def sign(self, encrypt: str) -> str:
-        from wechatpy.utils import WeChatSigner  # noqa: PLC0415  # the library's own signing
-
         signer = WeChatSigner()
         signer.add_data(self.crypto.token, STAMP, NONCE, encrypt)
         return str(signer.signature)

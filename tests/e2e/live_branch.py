@@ -24,13 +24,14 @@ import uvicorn
 from bot import outbox
 from bot.actions import Errand
 from bot.app import Bot
-from bot.clock import SHANGHAI
+from bot.clock import SHANGHAI, Clock
 from bot.running import import_sheet
 from bot.sandbox.app import SandboxServer, running_sandbox
 from bot.sandbox.records import Fields
 from bot.sandbox.settings import SandboxSettings, write_archive_key
 from bot.sandbox.world import World
 from bot.store.db import Row
+from bot.wecom import Secrets, WeComClient
 from config.settings import Settings
 from handlers.reading import Reader
 
@@ -62,14 +63,20 @@ class HandClock:
         self.move(moment - self.now())
 
 
-def until(condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-    """Wait for a condition; what it gave when it was true.
+def until(
+    condition: Callable[[], Any],
+    seconds: float = 15.0,
+    what: str = "",
+    nudge: Callable[[], object] = lambda: None,
+) -> Any:
+    """Wait for a condition; what it gave when it was true. ``nudge`` is called before each look.
 
     Raises:
         AssertionError: It did not become true in time.
     """
     end = time.monotonic() + seconds
     while True:
+        nudge()
         found = condition()
         if found:
             return found
@@ -100,7 +107,7 @@ class Branch:
             name.lower(): value for name, value in self.sandbox.bot_environment().items()
         }
         settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]  # pydantic-settings' own argument
+            _env_file=None,
             qunguan_data_dir=self.folder,
             qunguan_secret_key="e2e-only-secret-key-0000",
             qunguan_api_token="e2e-token",
@@ -110,9 +117,27 @@ class Branch:
         )
         bot = Bot(settings)
         # The same clock as the world's, so that both move at the same moment.
-        bot.clock = self.clock  # type: ignore[misc]  # a cached property is a plain attribute
-        bot.reader = _reader(bot.settings.qunguan_config_dir)  # type: ignore[misc]  # as above
+        bot.clock = self.clock
+        bot.reader = _reader(bot.settings.qunguan_config_dir)
+        bot.wecom = self.client(bot.settings)
         return bot
+
+    @staticmethod
+    def client(settings: Settings) -> WeComClient:
+        """WeCom's client as the bot builds it, but a lost answer is given up after two seconds."""
+        secrets = Secrets(
+            agent=settings.wecom_agent_secret.get_secret_value(),
+            contact=settings.wecom_contact_secret.get_secret_value(),
+            kf=settings.wecom_kf_secret.get_secret_value(),
+            archive=settings.wecom_archive_secret.get_secret_value(),
+        )
+        return WeComClient(
+            settings.wecom_base_url,
+            settings.wecom_corp_id,
+            settings.wecom_agent_id,
+            secrets,
+            read_seconds=2.0,
+        )
 
     # -- looking
 
@@ -171,8 +196,14 @@ class Branch:
 
     # -- waiting
 
-    def until(self, condition: Callable[[], Any], seconds: float = 15.0, what: str = "") -> Any:
-        return until(condition, seconds, what)
+    def until(
+        self,
+        condition: Callable[[], Any],
+        seconds: float = 15.0,
+        what: str = "",
+        nudge: Callable[[], object] = lambda: None,
+    ) -> Any:
+        return until(condition, seconds, what, nudge)
 
     def settle(self, seconds: float = 20.0) -> None:
         """Wait until nothing is on its way: callbacks, inbox, outbox."""
@@ -205,8 +236,9 @@ class Branch:
         return self.value("SELECT value FROM cursor WHERE name = 'archive'")
 
     def later(self, **span: float) -> None:
-        """Let time pass, and let the scheduler notice it."""
+        """Let time pass, and let the scheduler notice it at once (it looks once a second)."""
         self.clock.move(timedelta(**span))
+        self.bot.ringer.tick()
 
     # -- acting
 
@@ -284,7 +316,7 @@ def serving(app: Any) -> Iterator[str]:
             thread.join()
 
 
-def town_settings(clock: HandClock, keys: Path, **more: Any) -> SandboxSettings:
+def town_settings(clock: Clock, keys: Path, **more: Any) -> SandboxSettings:
     """A corp whose platform answers without its usual delays."""
     settings = SandboxSettings(archive_keys_dir=keys, clock=clock)
     return replace(settings, dispatch_seconds=0.0, notify_seconds=0.05, **more)

@@ -33,8 +33,8 @@ def test_a_large_cd_question_becomes_a_card_with_the_evidence_and_is_closed_by_a
     branch.world.press_card(LI, card["task_id"], "contacted")
     branch.settle()
     (case,) = branch.rows("SELECT * FROM escalation")
-    assert ("interest", "large_cd") == (case["kind"], case["topic"])
-    assert ("closed", "contacted", LI) == (case["status"], case["outcome"], case["closed_by"])
+    assert (case["kind"], case["topic"]) == ("interest", "large_cd")
+    assert (case["status"], case["outcome"], case["closed_by"]) == ("closed", "contacted", LI)
     (card,) = branch.cards_of(LI)
     assert card["closed"] == "已联系"
 

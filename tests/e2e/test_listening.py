@@ -66,7 +66,7 @@ def test_who_is_in_a_group_alone_is_remembered_but_not_tagged(branch: Branch) ->
     branch.settle()
     branch.world.say(customer, QUESTION, chat_id=chat_id)
     branch.settle()
-    assert {"product.interest": {"product": "large_cd"}} == branch.facts(customer)
+    assert branch.facts(customer) == {"product.interest": {"product": "large_cd"}}
     assert branch.calls("mark_tag") == 0
 
 

@@ -1,4 +1,4 @@
-"""Callbacks are hints: what they lose, repeat or tangle up is put right; what is broken is set aside."""
+"""Callbacks are hints: what they lose or tangle up is put right, what is broken is set aside."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -105,9 +104,9 @@ class Campaigns:
 
 
 @pytest.fixture
-def shop(quiet_branch: Branch) -> Iterator[Campaigns]:
+def shop(quiet_branch: Branch) -> Campaigns:
     """People and deposits are brought in before the bot starts."""
-    yield Campaigns(quiet_branch)
+    return Campaigns(quiet_branch)
 
 
 def born(**more: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -15,20 +14,10 @@ import pytest
 # The branch and the process are those of the end-to-end tests.
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 
-from live_branch import make_keys  # noqa: E402  # the path comes first
+from live_branch import make_keys
+from load import Load
 
-from bot.store import migrations  # noqa: E402  # as above
-
-
-@dataclass(frozen=True)
-class Load:
-    """How much happens while the bot is killed."""
-
-    kills: int
-    friends: int
-    joins: int
-    texts: int
-    records: int
+from bot.store import migrations
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import pytest
 import urllib3
 from bot_process import BotProcess, FileClock, process_branch, wait
-from conftest import Load
 from live_branch import BRANCH, LI, ZHAO, until
+from load import Load
 
 from bot.sandbox.app import SandboxServer
 from bot.sandbox.envelope import to_xml

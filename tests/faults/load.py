@@ -1,0 +1,16 @@
+"""How much happens while the bot is killed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Load:
+    """Numbers of kills, of callbacks by kind, and of archive records."""
+
+    kills: int
+    friends: int
+    joins: int
+    texts: int
+    records: int
