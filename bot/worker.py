@@ -33,7 +33,7 @@ from bot.listening import ARCHIVE, KF, Listener, unpack_record
 from bot.model import ExternalUserId, UserId
 from bot.recording import record_event, record_kf
 from bot.rulebook import Rulebook
-from bot.store import cases, consents, journal, people, pushes, talk
+from bot.store import cases, consents, journal, ledger, people, pushes, talk
 from bot.store.db import Database, Db
 from bot.wire import parse
 from handlers.rules import EscalationRules
@@ -51,7 +51,16 @@ class KnownNow:
     db: Db
     now: datetime
     cause: str
-    escalation: EscalationRules
+    rules: Rulebook
+
+    @property
+    def escalation(self) -> EscalationRules:
+        """When a person is called."""
+        return self.rules.escalation
+
+    def asks(self, text: str) -> bool:
+        """Whether a line asks something."""
+        return self.rules.standing.asks(text)
 
     def accepts_marketing(self, customer: ExternalUserId) -> bool:
         """Consented and not refused."""
@@ -65,6 +74,10 @@ class KnownNow:
     def responsible(self, customer: ExternalUserId) -> UserId | None:
         """Who acts first for a customer."""
         return people.responsible_for(self.db, customer)
+
+    def has_own_answer(self, msgid: str) -> bool:
+        """Whether a message was a refusal or a complaint, which are answered as such."""
+        return ledger.speaks_for_itself(self.db, msgid)
 
     def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
         """Sessions 0 and 1 are the bot's; one nobody told us of is new."""
@@ -168,7 +181,7 @@ class Worker:
         self._spread(db, events, f"noticed-{now}", now)
 
     def _spread(self, db: Db, events: Iterable[object], cause: str, now: int) -> None:
-        known = KnownNow(db, self._clock.now(), cause, self._rules.escalation)
+        known = KnownNow(db, self._clock.now(), cause, self._rules)
         waiting: deque[object] = deque(events)
         while waiting:
             event = waiting.popleft()

@@ -39,6 +39,14 @@ class Known(Protocol):
         """Who acts first for a customer."""
         ...
 
+    def asks(self, text: str) -> bool:
+        """Whether a line asks something."""
+        ...
+
+    def has_own_answer(self, msgid: str) -> bool:
+        """Whether a message was a refusal or a complaint, which are answered as such."""
+        ...
+
     def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
         """Whether the bot may still answer in a customer-service session."""
         ...

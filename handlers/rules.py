@@ -305,6 +305,11 @@ class EscalationRules:
 
     products: frozenset[str]
     quiet_days: Mapping[str, int]
+    person_words: tuple[str, ...] = ()
+
+    def wants_person(self, text: str) -> bool:
+        """Whether somebody in customer service asks for a person."""
+        return any(word in text for word in self.person_words)
 
 
 def load_escalation(path: Path) -> EscalationRules:
@@ -316,10 +321,12 @@ def load_escalation(path: Path) -> EscalationRules:
     top = load_section(path)
     products: list[str] = []
     quiet: dict[str, int] = {}
+    person_words: list[str] = []
     for kind in top.keys():  # noqa: SIM118  # not a dict
         section = top.section(kind)
         products += [each.text(40) for each in section.values("products")]
+        person_words += [each.text(20) for each in section.values("person_words")]
         quiet[kind] = section.value("quiet_days").whole(0, 365)
         section.close()
     top.close()
-    return EscalationRules(frozenset(products), quiet)
+    return EscalationRules(frozenset(products), quiet, tuple(person_words))

@@ -24,6 +24,8 @@ from scheduler.voice import moment_words
 _TOO_LATE, _NOT_AGREED = 41050, 41053
 _KF_CODE_DEAD, _KF_CLOSED = 95007, (95001, 95002, 95013, 95018)
 _KF_OURS = {0, 1}
+_PROMISES = {"kf_complaint": "complaint", "kf_person": "unanswered"}
+"""Answers that say by when a person gets in touch, and the kind of case that waits for them."""
 
 
 @dataclass
@@ -97,9 +99,10 @@ class Greeter:
         if not self._may(errand.customer, "", Channel.KF, errand.key, errand.words):
             return None
         values: dict[str, Any] = {}
-        if errand.words == "kf_complaint":
+        if kind := _PROMISES.get(errand.words):
             now = self.clock.now()
-            values["deadline"] = moment_words(self.rules.deadline("complaint", now), now)
+            values["deadline"] = moment_words(self.rules.deadline(kind, now), now)
+            values["branch"] = self._branch()
         text = self.rules.renderer.render(self.rules.messages[errand.words], values)
         try:
             self.wecom.kf_send_msg(

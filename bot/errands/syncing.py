@@ -308,7 +308,24 @@ class Syncer:
                 log.warning("not compared", part=part.__name__, errcode=refusal.errcode)
         customers = self.sync_all_customers()
         groups = self.sync_all_groups()
+        self.database.write(self._compare_tags)
         return lambda db: _note_reconciled(db, self._now(), customers, groups)
+
+    def _compare_tags(self, db: Db) -> None:
+        """A marking that was refused or lost is asked for again."""
+        now = self._now()
+        ours = people.tag_ids(db, [tag.slug for tag in self.rules.tags])
+        wanted: dict[str, set[str]] = {}
+        for row in db.rows(
+            "SELECT userid, external_userid, tags FROM follow WHERE ended_at IS NULL"
+        ):
+            customer = row["external_userid"]
+            if customer not in wanted:
+                slugs = segments.wanted_tags(db, customer)
+                wanted[customer] = {tag for slug, tag in ours.items() if slug in slugs}
+            if set(json.loads(row["tags"])) & set(ours.values()) != wanted[customer]:
+                mark = MarkTags(ExternalUserId(customer), UserId(row["userid"]), f"compare-{now}")
+                outbox.add(db, mark, now)
 
     def _ask_kf(self) -> Effect:
         """Pull every customer-service account: its callbacks may have been lost."""

@@ -189,6 +189,17 @@ def correct(
     return fact_row(db, fact_id)
 
 
+def speaks_for_itself(db: Db, msgid: str) -> bool:
+    """Whether a message held a refusal or a complaint above the threshold."""
+    return bool(
+        db.value(
+            "SELECT 1 FROM fact WHERE msgid = :id AND status = 'current'"
+            " AND type IN ('consent.opt_out', 'risk.complaint')",
+            id=msgid,
+        )
+    )
+
+
 def fact_row(db: Db, fact_id: int) -> Row | None:
     """One fact."""
     return db.one("SELECT * FROM fact WHERE id = :id", id=fact_id)
