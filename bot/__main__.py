@@ -128,10 +128,9 @@ def read(
     ] = False,
 ) -> None:
     """离线读取事实:每行 {"id","sent_at","text"},输出 {"id","facts":[…]}。"""
-    from handlers.reading.offline import read_lines
-
     from config.settings import Settings
     from handlers.reading import Reader
+    from handlers.reading.offline import read_lines
 
     bad = 0
 

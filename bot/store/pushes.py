@@ -166,6 +166,29 @@ def kill_switches(db: Db) -> frozenset[str]:
     return frozenset(row[0] for row in db.rows("SELECT scope FROM kill_switch WHERE engaged = 1"))
 
 
+def switch(db: Db, scope: str, *, engaged: bool, by: str, reason: str, now: int) -> None:
+    """Engage or release a kill switch: ``bank``, ``branch:<name>`` or ``campaign:<name>``."""
+    db.run(
+        "INSERT INTO kill_switch (scope, engaged, by, reason, at)"
+        " VALUES (:scope, :engaged, :by, :reason, :now) ON CONFLICT (scope) DO UPDATE SET"
+        " engaged = :engaged, by = :by, reason = :reason, at = :now",
+        scope=scope,
+        engaged=int(engaged),
+        by=by,
+        reason=reason,
+        now=now,
+    )
+
+
+def engaged_switches(db: Db, branch: str | None) -> list[Row]:
+    """The engaged switches that concern a branch; all of them for None."""
+    return db.rows(
+        "SELECT * FROM kill_switch WHERE engaged = 1 AND (:branch IS NULL"
+        " OR scope = 'branch:' || :branch OR scope NOT LIKE 'branch:%') ORDER BY scope",
+        branch=branch,
+    )
+
+
 def write_decision(
     db: Db,
     at: int,

@@ -1,6 +1,6 @@
 """The inbox: kept once, handed out in order, settled with its effects, poison set aside."""
 
-# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+# the names carry the ids of the rules and invariants
 
 from __future__ import annotations
 

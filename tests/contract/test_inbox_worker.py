@@ -1,6 +1,6 @@
 """The worker and the listener: what comes in changes the store once, and only as it may."""
 
-# ruff: noqa: N802  # the names carry the ids of the compliance rules
+# the names carry the ids of the compliance rules
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The outbox: each errand once, by priority, one at a time in its lane, honest about doubt."""
 
-# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+# the names carry the ids of the rules and invariants
 
 from __future__ import annotations
 

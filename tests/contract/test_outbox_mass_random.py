@@ -1,6 +1,6 @@
 """Mass sends under random histories; the oracle is what WeCom accepted, not our tables."""
 
-# ruff: noqa: N802  # the names carry the ids of the invariants
+# the names carry the ids of the invariants
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Mass sends against a WeCom that remembers: gate, grouping, doubt, refusal, cancellation."""
 
-# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+# the names carry the ids of the rules and invariants
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The jobs that the scheduler rings, each under its fence."""
 
-# ruff: noqa: N802  # the names carry the ids of the compliance rules
+# the names carry the ids of the compliance rules
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Planning ahead: a dry run tells everything about a day and changes nothing."""
 
-# ruff: noqa: N802  # the names carry the ids of the compliance rules
+# the names carry the ids of the compliance rules
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the store remembers: ledger, talk, groups, segments, cases, journal, erasure."""
 
-# ruff: noqa: N802  # the names carry the ids of the compliance rules
+# the names carry the ids of the compliance rules
 
 from __future__ import annotations
 

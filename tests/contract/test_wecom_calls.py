@@ -39,7 +39,7 @@ CALLS = [
     if isinstance(value, Call)
 ]
 WALKERS = {"customers_of", "group_chats"}  # they only repeat calls that are tested here
-NOT_CALLS = {"close", *WALKERS}
+NOT_CALLS = {"close", "recall_sent", *WALKERS}
 CASES = cases()
 BY_ID = {entry["id"]: entry for entry in CONTRACT.values()}
 

@@ -1,6 +1,6 @@
 """The gate, rule by rule: each stops what it must, and none lets through what it cannot read."""
 
-# ruff: noqa: N802  # the names carry the ids of the compliance rules
+# the names carry the ids of the compliance rules
 
 from __future__ import annotations
 

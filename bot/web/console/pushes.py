@@ -14,6 +14,7 @@ from bot.store.db import Db
 from bot.store.sight import visible_to
 from bot.store.views import visible_of
 from bot.web.auth import Person, SignedIn, services_of
+from bot.web.console import switches
 from bot.web.console.customers import push_entry
 from bot.web.console.telling import Teller
 from bot.web.services import Services
@@ -63,6 +64,8 @@ def pushes(
             for row in rows
         ],
         most=_MOST,
+        switches=switches.scopes_of(person.viewer),
+        stopped=[dict(row) for row in switches.engaged(db, person.viewer)],
         on="all" if on == "all" else day.isoformat(),
         day_iso=day.isoformat(),
         asked={"campaign": campaign, "status": status},

@@ -58,6 +58,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "push_confirmed",
         "task_accepted",
         "task_cancelled",
+        "sending_stopped",
+        "sending_resumed",
     ),
     "cases": (
         "case_opened",

@@ -1,6 +1,6 @@
 """Clock, vault, links, actions and the dues of daily jobs: small parts that all rest on."""
 
-# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+# the names carry the ids of the rules and invariants
 
 from __future__ import annotations
 

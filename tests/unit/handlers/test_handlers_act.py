@@ -1,6 +1,6 @@
 """Every handler: an event and what is known go in, a list of actions comes out."""
 
-# ruff: noqa: N802  # the names carry the ids of the rules and invariants
+# the names carry the ids of the rules and invariants
 
 from __future__ import annotations
 

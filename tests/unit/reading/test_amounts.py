@@ -44,16 +44,16 @@ def test_money_talk_becomes_yuan(text: str, yuan: int) -> None:
     ["万一下雨", "千万别来", "3个孩子", "两个月", "八十来头羊", "第318桶", "20号", "五角大楼"],
 )
 def test_other_numbers_are_no_money(text: str) -> None:
-    assert [] == Money({"美元": "USD"}, {"美分": "cent"}).find(text)  # noqa: SIM300 - the expected value stands first
+    assert [] == Money({"美元": "USD"}, {"美分": "cent"}).find(text)
 
 
 def test_a_vague_sum_has_no_value() -> None:
-    assert [None] == [a.yuan for a in Money({"美元": "USD"}, {"美分": "cent"}).find("几万块")]  # noqa: SIM300 - the expected value stands first
+    assert [None] == [a.yuan for a in Money({"美元": "USD"}, {"美分": "cent"}).find("几万块")]
 
 
 def test_foreign_money_is_no_yuan(reader: Reader) -> None:
     found = reader.expressions("存了两万美元", NOW)
-    assert [("amount", "两万美元", 20_000)] == [(f["kind"], f["text"], f["value"]) for f in found]  # noqa: SIM300 - the expected value stands first
+    assert [("amount", "两万美元", 20_000)] == [(f["kind"], f["text"], f["value"]) for f in found]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_words_become_days(text: str, first: str | None, last: str | None) -> No
 
 @pytest.mark.parametrize("text", ["过阵子", "最近", "开春", "一年期", "三年", "周到", "万一"])
 def test_vague_words_settle_no_date(text: str) -> None:
-    assert [] == [when for when in dates.find(text, MONDAY) if when.settled]  # noqa: SIM300 - the expected value stands first
+    assert [] == [when for when in dates.find(text, MONDAY) if when.settled]
 
 
 def test_first_days_of_lunar_months_agree_with_two_other_calendars() -> None:
@@ -67,4 +67,4 @@ def test_first_days_of_lunar_months_agree_with_two_other_calendars() -> None:
             }
             if len(days) != 1:
                 wrong.append((year, month))
-    assert [] == wrong  # noqa: SIM300 - the expected value stands first
+    assert [] == wrong

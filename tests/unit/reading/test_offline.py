@@ -22,8 +22,8 @@ def run(reader: Reader, *lines: str, expressions: bool = False) -> tuple[list[An
 
 def test_each_line_gets_its_facts(reader: Reader) -> None:
     out, problems = run(reader, line(1, "别再给我发广告了"), line(2, "早啊"))
-    assert [] == problems  # noqa: SIM300 - the expected value stands first
-    assert [(1, ["consent.opt_out"]), (2, [])] == [  # noqa: SIM300 - the expected value stands first
+    assert [] == problems
+    assert [(1, ["consent.opt_out"]), (2, [])] == [
         (entry["id"], [fact["type"] for fact in entry["facts"]]) for entry in out
     ]
 
@@ -32,7 +32,7 @@ def test_a_bad_line_is_reported_and_the_others_are_read(reader: Reader) -> None:
     out, problems = run(
         reader, line(1, "早"), "{", line(2, "早", at="gestern"), "[]", "", line(3, "早")
     )
-    assert ([1, 3], [2, 3, 4]) == ([e["id"] for e in out], [number for number, _ in problems])  # noqa: SIM300 - the expected value stands first
+    assert ([1, 3], [2, 3, 4]) == ([e["id"] for e in out], [number for number, _ in problems])
 
 
 def test_lines_of_one_speaker_within_a_minute_are_one_thought(reader: Reader) -> None:
@@ -40,7 +40,7 @@ def test_lines_of_one_speaker_within_a_minute_are_one_thought(reader: Reader) ->
     second = line(2, "下个月到期", chat="c", at="2026-07-06T10:00:40+08:00", **{"from": "a"})
     out, _ = run(reader, first, second)
     value = out[1]["facts"][0]["value"]
-    assert ("工商银行", 200_000, "2026-08-01") == (  # noqa: SIM300 - the expected value stands first
+    assert ("工商银行", 200_000, "2026-08-01") == (
         value["bank"],
         value["amount"],
         value["date_from"],
@@ -52,17 +52,17 @@ def test_other_speakers_and_later_lines_are_other_thoughts(reader: Reader) -> No
     other = line(2, "下个月到期", chat="c", at="2026-07-06T10:00:40+08:00", **{"from": "b"})
     later = line(3, "下个月到期", chat="c", at="2026-07-06T10:05:00+08:00", **{"from": "a"})
     out, _ = run(reader, first, other, later)
-    assert [] == [f for entry in out[1:] for f in entry["facts"] if "amount" in f["value"]]  # noqa: SIM300 - the expected value stands first
+    assert [] == [f for entry in out[1:] for f in entry["facts"] if "amount" in f["value"]]
 
 
 def test_staff_lines_give_no_facts(reader: Reader) -> None:
     out, _ = run(reader, line(1, "别再给我发广告了", role="staff", chat="c", **{"from": "s"}))
-    assert [{"id": 1, "facts": []}] == out  # noqa: SIM300 - the expected value stands first
+    assert [{"id": 1, "facts": []}] == out
 
 
 def test_expressions_are_added_on_demand(reader: Reader) -> None:
     out, _ = run(reader, line(1, "明天给你三万块"), expressions=True)
-    assert [  # noqa: SIM300 - the expected value stands first
+    assert [
         {
             "kind": "date",
             "start": 0,

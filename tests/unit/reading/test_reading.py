@@ -29,11 +29,11 @@ def values(text: str) -> list[tuple[str, dict[str, object]]]:
 
 
 def test_the_shipped_rules_read_without_being_loaded_by_hand() -> None:
-    assert [("consent.opt_out", {"scope": "marketing"})] == values("别再给我发广告了")  # noqa: SIM300 - the expected value stands first
+    assert [("consent.opt_out", {"scope": "marketing"})] == values("别再给我发广告了")
 
 
 def test_employees_say_no_facts() -> None:
-    assert [] == reading.read(Speech("别再给我发广告了", MONDAY, by_customer=False))  # noqa: SIM300 - the expected value stands first
+    assert [] == reading.read(Speech("别再给我发广告了", MONDAY, by_customer=False))
 
 
 def test_a_short_answer_leans_on_the_question_of_staff() -> None:
@@ -44,26 +44,26 @@ def test_a_short_answer_leans_on_the_question_of_staff() -> None:
 
 def test_quoted_words_are_not_the_speakers() -> None:
     text = "我工行有20万定期下月到期 这人真有钱"
-    assert [] == reading.read(Speech(text, MONDAY, quoted=((0, 16),)))  # noqa: SIM300 - the expected value stands first
+    assert [] == reading.read(Speech(text, MONDAY, quoted=((0, 16),)))
 
 
 def test_evidence_is_cut_from_the_original_words() -> None:
     text = "ＯＫ👍\u200b我 們 ２０号貨款回来 十八萬上下[微笑]"
     fact = reading.read(Speech(text, MONDAY))[0]
     span = fact.evidence
-    assert (FactType.INFLOW, 180_000) == (fact.type, fact.value["amount"])  # noqa: SIM300 - the expected value stands first
+    assert (FactType.INFLOW, 180_000) == (fact.type, fact.value["amount"])
     assert span.text == text[span.start : span.end]
 
 
 def test_dates_are_days_in_shanghai() -> None:
     late = datetime(2026, 7, 6, 17, 30, tzinfo=UTC)
     facts = reading.read(Speech("明天下午给我打个电话", late))
-    assert ["2026-07-08"] == [fact.value["date_from"] for fact in facts]  # noqa: SIM300 - the expected value stands first
+    assert ["2026-07-08"] == [fact.value["date_from"] for fact in facts]
 
 
 def test_simplifying_keeps_every_position() -> None:
     plain = Normaliser({"錢": "钱"}).plain("a\u200b錢")
-    assert ("a钱", (2, 3)) == (plain.text, plain.span(1, 2))  # noqa: SIM300 - the expected value stands first
+    assert ("a钱", (2, 3)) == (plain.text, plain.span(1, 2))
 
 
 @given(st.lists(PIECES, max_size=25).map("".join))

@@ -32,11 +32,11 @@ def test_a_counter_example_is_not_read_by_its_rule(reader: Reader, rule: str, te
 
 
 def test_every_rule_has_an_example() -> None:
-    assert [] == [frame.id for frame in RULES.frames if not frame.examples]  # noqa: SIM300 - the expected value stands first
+    assert [] == [frame.id for frame in RULES.frames if not frame.examples]
 
 
 def test_every_expression_compiles() -> None:
-    assert [] == list(rules.compile_all(RULES))  # noqa: SIM300 - the expected value stands first
+    assert [] == list(rules.compile_all(RULES))
 
 
 def copy_of_config(folder: Path, frames: str) -> Path:
@@ -76,4 +76,4 @@ def test_a_branch_can_add_its_own_rule(tmp_path: Path) -> None:
         "frames:\n  - {id: own, type: product.interest, value: {product: gold}, any: ['金豆']}\n",
     )
     facts = Reader.load(folder).read(Speech("有金豆没", MONDAY))
-    assert [("own", {"product": "gold"})] == [(fact.rule, fact.value) for fact in facts]  # noqa: SIM300 - the expected value stands first
+    assert [("own", {"product": "gold"})] == [(fact.rule, fact.value) for fact in facts]

@@ -44,7 +44,12 @@ def shipped() -> StandingRules:
 
 def test_half_of_the_points_are_left_after_a_half_life() -> None:
     shares = decay(14)
-    assert (1000, 500, 250, 125) == (shares[0], shares[14], shares[28], shares[42])  # noqa: SIM300  # expected first
+    assert (1000, 500, 250, 125) == (
+        shares[0],
+        shares[14],
+        shares[28],
+        shares[42],
+    )  # expected first
 
 
 @pytest.mark.parametrize("half_life", [1, 7, 14, 30, 60])
