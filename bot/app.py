@@ -1,51 +1,47 @@
-"""The only place that builds things: settings in, a running bot out."""
+"""The only place that builds things: settings in, a running bot out.
+
+Parts are imported where they are built: a start answers callbacks before it has loaded the
+reading engine, the rules and everything that works behind the door.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from datetime import date, datetime, time
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-import urllib3
 
-import handlers
-from bot import outbox
 from bot.actions import CloseCase, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
-from bot.archive.crypto import ArchiveKeys, RecordDecryptor
-from bot.archive.pull import Decryptor
-from bot.archive.source import ArchiveSource, RelaySource
 from bot.clock import SHANGHAI, Clock, open_clock
-from bot.dispatch import collect
-from bot.errands import Performer
-from bot.errands.greeting import Greeter
-from bot.errands.mass import MassSender
-from bot.errands.pulling import Puller
-from bot.errands.staff import Desk
-from bot.errands.syncing import Syncer
 from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
-from bot.jobs import Jobs, plan_steps
 from bot.links import LoginLinks, OutLinks
-from bot.listening import Listener
 from bot.model import ExternalUserId
-from bot.outbox import Outbox
-from bot.rulebook import Rulebook, load_rulebook
 from bot.store import migrations, pushes, rings
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.web.door import Door
 from bot.web.front import Front
-from bot.web.services import Services
-from bot.wecom import Secrets, WeComClient
 from bot.wire import CallbackKeys
-from bot.worker import Worker, close_case, refuse, stop_sending
 from config.settings import PUBLIC_WECOM, Settings
-from handlers.reading import Reader
-from scheduler.ring import Ringer
+
+if TYPE_CHECKING:
+    from bot.archive.pull import Decryptor
+    from bot.archive.source import ArchiveSource
+    from bot.errands.mass import MassSender
+    from bot.errands.staff import Desk
+    from bot.listening import Listener
+    from bot.outbox import Outbox
+    from bot.rulebook import Rulebook
+    from bot.web.services import Services
+    from bot.wecom import WeComClient
+    from bot.worker import Worker
+    from handlers.reading import Reader
+    from scheduler.ring import Ringer
 
 log = structlog.get_logger()
 SOURCES = ("app", "contacts", "archive", "kf")
@@ -88,11 +84,15 @@ class Bot:
     @cached_property
     def rules(self) -> Rulebook:
         """What the branch may change."""
+        from bot.rulebook import load_rulebook
+
         return load_rulebook(self.settings.qunguan_config_dir, self.settings.qunguan_templates_dir)
 
     @cached_property
     def wecom(self) -> WeComClient:
         """The door to WeCom."""
+        from bot.wecom import Secrets, WeComClient
+
         found = self.settings
         return WeComClient(
             found.wecom_base_url,
@@ -109,16 +109,24 @@ class Bot:
     @cached_property
     def reader(self) -> Reader:
         """The reading engine with the branch's rules."""
+        from handlers.reading import Reader
+
         return Reader.load(self.settings.qunguan_config_dir)
 
     @cached_property
     def listener(self) -> Listener:
         """Messages to facts."""
+        from bot.listening import Listener
+
         return Listener(self.vault, self.reader.read, self.rules)
 
     @cached_property
     def worker(self) -> Worker:
         """The inbox's worker."""
+        import handlers
+        from bot.dispatch import collect
+        from bot.worker import Worker
+
         worker = Worker(
             self.database,
             self.inbox,
@@ -134,11 +142,15 @@ class Bot:
     @cached_property
     def mass(self) -> MassSender:
         """Mass sends."""
+        from bot.errands.mass import MassSender
+
         return MassSender(self.database, self.vault, self.clock, self.rules, self.wecom)
 
     @cached_property
     def desk(self) -> Desk:
         """Messages to employees."""
+        from bot.errands.staff import Desk
+
         return Desk(self.database, self.vault, self.clock, self.rules, self.wecom, self.login_links)
 
     @cached_property
@@ -162,6 +174,12 @@ class Bot:
     @cached_property
     def outbox(self) -> Outbox:
         """Errands and the threads that do them."""
+        from bot.errands import Performer
+        from bot.errands.greeting import Greeter
+        from bot.errands.pulling import Puller
+        from bot.errands.syncing import Syncer
+        from bot.outbox import Outbox
+
         source, decryptor = open_archive(self.settings, self._open)
         performer = Performer(
             syncer=Syncer(
@@ -188,6 +206,9 @@ class Bot:
     @cached_property
     def ringer(self) -> Ringer:
         """The scheduler."""
+        from bot.jobs import Jobs
+        from scheduler.ring import Ringer
+
         jobs = Jobs(
             self.database,
             self.clock,
@@ -203,6 +224,8 @@ class Bot:
 
     def start(self) -> None:
         """Read WeCom once, then work, perform and ring."""
+        from bot import outbox
+
         now = self._now_ms()
 
         def first_errands(db: Db) -> None:
@@ -243,13 +266,15 @@ class Bot:
         return Front(self.door, self.readiness, self._site)
 
     def _site(self) -> Any:
-        from bot.web.site import build_site  # noqa: PLC0415  # FastAPI is loaded when asked for
+        from bot.web.site import build_site  # FastAPI is loaded when asked for
 
         return build_site(self.services)
 
     @cached_property
     def services(self) -> Services:
         """What the pages need."""
+        from bot.web.services import Services
+
         return Services(
             database=self.database,
             vault=self.vault,
@@ -263,6 +288,7 @@ class Bot:
             corp_id=self.settings.wecom_corp_id,
             agent_id=self.settings.wecom_agent_id,
             wecom_base_url=self.settings.wecom_base_url,
+            templates_dir=self.settings.qunguan_templates_dir,
             act=self.act,
             refresh=self.refresh_customer,
             metrics=self.metrics,
@@ -272,19 +298,17 @@ class Bot:
     def act(self, change: Refuse | CloseCase) -> None:
         """Apply a person's change with everything that it causes."""
         now = self._now_ms()
-        at = self.clock.now()
 
         def apply(db: Db) -> None:
-            if isinstance(change, Refuse):
-                self.worker.notice(db, list(refuse(db, change, now, at)))
-            else:
-                self.worker.notice(db, list(close_case(db, change, self.rules, now)))
+            self.worker.notice(db, list(self.worker.act(db, change, now)))
 
         self.database.write(apply)
         self.outbox.wake()
 
     def refused_by_import(self, db: Db, customer: str) -> None:
         """A refusal in a file of the core system stops what is under way, like any other."""
+        from bot.worker import stop_sending
+
         stop_sending(db, ExternalUserId(customer), self._now_ms())
 
     def refresh_customer(self, external_userid: str) -> None:
@@ -326,7 +350,7 @@ class Bot:
 
     def metrics(self) -> str:
         """Prometheus text."""
-        from bot.metrics import render  # noqa: PLC0415  # loaded when somebody scrapes
+        from bot.metrics import render  # loaded when somebody scrapes
 
         return render(self.database.read(), self.door.answers, self.worker.unheard, self.inbox)
 
@@ -342,6 +366,8 @@ class Bot:
 
 def plan_dry(bot: Bot, on: date) -> list[dict[str, Any]]:
     """Plan and judge inside a transaction that is undone."""
+    from bot.jobs import plan_steps
+
     moment = max(bot.clock.now(), datetime.combine(on, time(9, 0), SHANGHAI))
     if bot.clock.now().astimezone(SHANGHAI).date() > on:
         moment = datetime.combine(on, time(9, 0), SHANGHAI)
@@ -407,17 +433,16 @@ def open_archive(
 ) -> tuple[ArchiveSource | None, Decryptor | None]:
     """Where archive records come from and what opens them; None where nothing is set up.
 
-    The official SDK decrypts where it is installed, our own decryption elsewhere. ``closing``
-    ends the SDK's process and the relay's connections.
+    The official SDK decrypts where it is installed, our own decryption elsewhere. What has to
+    be closed at the end is put on ``closing``.
     """
     if settings.wecom_archive_keys_dir is None:
         return None, None
-    from bot.archive.sdk import (  # noqa: PLC0415  # an optional extra
-        ArchiveSdk,
-        SdkDecryptor,
-        SdkSource,
-        sdk_installed,
-    )
+    import urllib3
+
+    from bot.archive.crypto import ArchiveKeys, RecordDecryptor
+    from bot.archive.sdk import ArchiveSdk, SdkDecryptor, SdkSource, sdk_installed
+    from bot.archive.source import RelaySource
 
     keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
     relay = settings.wecom_archive_relay_url

@@ -9,8 +9,7 @@ import signal
 import sys
 import threading
 import time as clock_time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +56,9 @@ def configure_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
+            structlog.dev.ConsoleRenderer()
+            if pretty
+            else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
 
@@ -74,8 +75,7 @@ def run_all() -> None:
 
     bot = Bot(settings)
     _announce(bot)
-    with _started(bot):
-        _serve(bot)
+    _run(bot)
 
 
 def run_part(part: str) -> None:
@@ -89,24 +89,46 @@ def run_part(part: str) -> None:
     )
 
 
-@contextmanager
-def _started(bot: Bot) -> Iterator[None]:
+def _run(bot: Bot, then: Callable[[], None] = lambda: None) -> None:
+    """Answer callbacks at once, then start everything behind the door, until interrupted."""
     # uvicorn hands the signal on when it has finished; as an exit it lets us finish, too.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-    bot.start()
+    trouble: list[Exception] = []
+
+    def start() -> None:
+        try:
+            bot.start()
+            then()
+        except Exception as error:  # noqa: BLE001  # raised again below, once the server has ended
+            trouble.append(error)
+            signal.raise_signal(signal.SIGTERM)
+
+    starter = threading.Thread(target=start, name="starter")
     try:
-        yield
+        serve(bot.asgi, bot.settings.qunguan_host, bot.settings.qunguan_port, starter.start)
+    except SystemExit:
+        if not trouble:
+            raise
     finally:
-        bot.stop()
+        if starter.ident is not None:
+            starter.join()
+        if not trouble:
+            bot.stop()
+    if trouble:
+        raise trouble[0]
 
 
-def _serve(bot: Bot) -> None:
-    serve(bot.asgi, bot.settings.qunguan_host, bot.settings.qunguan_port)
+def serve(asgi: Any, host: str, port: int, started: Callable[[], None] = lambda: None) -> None:
+    """Serve an ASGI application until interrupted; the benchmarks' floor is served alike.
 
-
-def serve(asgi: Any, host: str, port: int) -> None:
-    """Serve an ASGI application until interrupted; the benchmarks' floor is served alike."""
+    ``started`` is called once, as soon as the server listens.
+    """
     import uvicorn
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets=sockets)
+            started()
 
     config = uvicorn.Config(
         asgi,
@@ -117,7 +139,7 @@ def serve(asgi: Any, host: str, port: int) -> None:
         access_log=False,
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run()
+    Server(config).run()
 
 
 def _announce(bot: Bot) -> None:
@@ -158,9 +180,7 @@ def run_demo(port: int) -> None:
             name="demo-opener",
             daemon=True,
         )
-        with _started(bot):
-            opener.start()
-            _serve(bot)
+        _run(bot, then=opener.start)
 
 
 def _open_the_branch(bot: Bot, sandbox: Any, players: tuple[threading.Thread, ...]) -> None:

@@ -102,7 +102,7 @@ class Ringer:
         try:
             result = job.run(fence, due)
         except Retry as trouble:
-            log.info("a job waits", job=job.name, reason=str(trouble))
+            log.debug("a job waits", job=job.name, reason=str(trouble))
             return
         except Exception:  # one job that breaks must not silence the others
             log.exception("a job broke", job=job.name)

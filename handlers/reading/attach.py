@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from datetime import date, datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, TypeVar
 
+from bot.facts import FactType
 from handlers.reading import dates
 from handlers.reading.amounts import Amount, Money
 from handlers.reading.dates import When
@@ -16,6 +18,7 @@ from handlers.reading.spans import Days
 if TYPE_CHECKING:
     from handlers.reading.engine import Message, Reading
 
+_FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW})
 _REACH = 2
 """Clauses away that a date or sum may stand from its verb when nothing else claims it."""
 _PAST = re.compile(
@@ -28,6 +31,13 @@ _RATE_LIKE = re.compile(
 )
 _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
+_LOAN = re.compile("贷(?:款|个|点|到|出|了|得|啲|多|了个|它|上)?$")
+_FEE = re.compile("[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保")
+_WRONG = re.compile(
+    r"(?:看岔|看错|记错|说错|写错|打错|弄错|搞错|讲错|算错|听错|记岔|说岔|口误|更正|更改|改期|延期)"
+    r"|改(?:到|成|为|在|了)|现在改|(?:推|延|挪|提前|拖)(?:迟|后)?到|变(?:成|更)|不是.{1,8}?[,、; ]?\s?(?:而?是|应该是)"
+)
+"""Between two dates or two sums: the second one holds."""
 _CORRECTED = re.compile(
     r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|改(?=[\d一二三四五六七八九十])"
     r"|推到|推迟到|提前到|更正"
@@ -59,9 +69,18 @@ class Attachments:
             amount
             for amount in self._money.find(text)
             if not _RATE_LIKE.match(text, amount.end)
-            and not _PER.search(text, max(0, amount.start - 4), amount.start)
+            and not self._priced(amount)
             and not self._monthly(amount)
         ]
+
+    def _priced(self, amount: Amount) -> bool:
+        """一斤五块 is a price; 学费一年九万八 alone is what is paid."""
+        text = self._message.text
+        found = _PER.search(text, max(0, amount.start - 4), amount.start)
+        if found is None:
+            return False
+        yearly = found.group().endswith("年") and _FEE.search(text, 0, amount.start)
+        return not yearly or sum(other.sure for other in self._money.find(text)) > 1
 
     def _monthly(self, amount: Amount) -> bool:
         """每月还三千 beside another sum is what is paid each time, not what is owed."""
@@ -144,6 +163,7 @@ class Attachments:
 
     def _give_amounts(self, readings: list[Reading]) -> None:
         found = [a for a in self.amounts if a.yuan is not None or a.value is None]
+        found = self._corrected(found)
         sure = {self._message.clause_at(a.start) for a in found if a.sure}
         usable = [a for a in found if a.sure or self._message.clause_at(a.start) not in sure]
         for reading, amount in self._owners(readings, usable).items():
@@ -153,17 +173,27 @@ class Attachments:
                 readings[reading].owns_sum = self._in(readings[reading], amount)
 
     def _give_dates(self, readings: list[Reading]) -> None:
-        for reading, when in self._owners(readings, self.whens).items():
+        for reading, when in self._owners(readings, self._corrected(self.whens)).items():
             value = readings[reading].value
             _put(value, "date_from", when.days.first)
             _put(value, "date_to", when.days.last)
             readings[reading].spans.append((when.start, when.end))
 
+    def _corrected(self, found: list[_Kind]) -> list[_Kind]:
+        """21号到 看岔了 是24号: what is taken back does not count."""
+        text = self._message.text
+        kept = [
+            item
+            for item, after in pairwise(found)
+            if _WRONG.search(text, max(0, item.start - 3), after.start) is None
+        ]
+        return kept + found[-1:]
+
     def _owners(self, readings: list[Reading], found: list[_Kind]) -> dict[int, _Kind]:
         """First what stands in a reading's own clauses, then what nobody else claims nearby."""
         out: dict[int, _Kind] = {}
         for index, reading in enumerate(readings):
-            own = [item for item in found if self._in(reading, item)]
+            own = [i for i in found if self._in(reading, i) and self._fits(reading, i)]
             if own:
                 out[index] = self._best(reading, own)
         for index, reading in enumerate(readings):
@@ -174,12 +204,19 @@ class Attachments:
                     item
                     for item in found
                     if self._message.clause_at(item.start) == clause
+                    and self._fits(reading, item)
                     and not self._claimed(item, reading, out, readings)
                 ]
                 if loose:
                     out[index] = self._better(out.get(index), self._best(reading, loose))
                     break
         return out
+
+    def _fits(self, reading: Reading, item: Amount | When) -> bool:
+        """贷八十万 is a wish for credit: nothing comes or goes yet."""
+        if isinstance(item, When) or reading.frame.type not in _FLOWS:
+            return True
+        return _LOAN.search(self._message.text, max(0, item.start - 3), item.start) is None
 
     @staticmethod
     def _claimed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -54,12 +55,13 @@ _EMPTY_NOUN = frozenset(
 _GOES = re.compile(
     "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇|花"
     "|买|取|给(?!我|俺|咱))"
+    "|(?:必须|赶紧)[^ ,。!?;、]{0,3}(?:清|结|还|付)|欠(?!我|俺|咱)[^ ,。!?;、]{1,5}的|搭进去|砸进去"
     "|付清|交清|缴清|还清|交了|付了|花了|垫了|借给|给(?:他|她|工人|人家|儿子|女儿"
     "|闺女|孙子|爸妈|老人)|押[一两二三四五六七八九十\\d]"
 )
 _COMES = re.compile(
     "到账|到手|下来|回来|回笼|进账|回了|能回|打给我|给我|还我|赔我|退我|转我|打我"
-    "|欠我|收到|收了|领到|卖了|"
+    "|欠我|收到|收了|领到|卖了|[折抵盘兑]给|[转盘兑租]出去|现钱|现款|拿钱|松口|吐口|欠(?:我|俺|咱)|[送拿]来|能给|"
     "[款金钱费](?:[^ ,。!?;、]{0,6})到(?!期|底|时)|先给[一两二三四五六七八九十\\d]|发了"
 )
 _RATE = re.compile(
@@ -116,7 +118,30 @@ def _keys(table: Mapping[str, str]) -> frozenset[str]:
 def complete(
     readings: list[Reading], message: Message, attachments: Attachments, words: Words
 ) -> list[Reading]:
-    """Give the readings their keys; without any of the needed ones a reading falls."""
+    """Give the readings their keys; what will fall for want of one beats nobody."""
+    whole = _completed(readings, message, attachments, words)
+    vain = {(r.frame.id, r.start) for r in whole if _in_vain(r, whole)}
+    if not vain or len(whole) == len(readings):
+        return whole
+    fresh = [
+        replace(r, value=dict(r.caught), spans=[])
+        for r in readings
+        if (r.frame.id, r.start) not in vain
+    ]
+    return _completed(fresh, message, attachments, words)
+
+
+def _in_vain(reading: Reading, others: list[Reading]) -> bool:
+    """It lacks what it needs, and no other of its type can complete it."""
+    need = reading.frame.need
+    return bool(need) and not any(
+        other.frame.type is reading.frame.type and need & _present(other) for other in others
+    )
+
+
+def _completed(
+    readings: list[Reading], message: Message, attachments: Attachments, words: Words
+) -> list[Reading]:
     nouns = _Nouns(words)
     readings = _best_of_clause(
         sorted(readings, key=lambda r: (r.start, -r.frame.confidence)), message
@@ -145,7 +170,8 @@ def _particulars(reading: Reading, message: Message, attachments: Attachments) -
     if kind is FactType.CHILDREN and "count" in reading.value:
         reading.value["count"] = particulars.boys_and_girls(text) or reading.value["count"]
     if kind is FactType.RSVP and "party" not in reading.value:
-        number = particulars.head_count(text, 0, len(text))
+        own = message.around(*reading.clauses)
+        number = particulars.head_count(text, *own) or particulars.head_count(text, 0, len(text))
         if number and reading.value.get("response") == "yes":
             reading.value["party"] = number
     if kind is FactType.REFERRAL and "count" not in reading.value:
@@ -362,8 +388,18 @@ def _one_direction(readings: list[Reading], message: Message) -> list[Reading]:
             comes = _COMES.search(message.text, start, end) is not None
             if goes == comes:
                 goes = outgoing.frame.confidence > incoming.frame.confidence
-            out.remove(incoming if goes else outgoing)
+            lost, kept = (incoming, outgoing) if goes else (outgoing, incoming)
+            out.remove(lost)
+            _inherit(kept, lost)
     return out
+
+
+def _inherit(kept: Reading, lost: Reading) -> None:
+    """The sum and the days that only the wrong direction had found belong to the right one."""
+    for key in ("amount", "date_from", "date_to"):
+        if key in lost.value and (key == "amount" or not _present(kept) & {"date"}):
+            kept.value.setdefault(key, lost.value[key])
+            kept.spans.extend(span for span in lost.spans if span not in kept.spans)
 
 
 def _same_money(left: Reading, right: Reading) -> bool:
@@ -420,7 +456,7 @@ def _same(reading: Reading, other: Reading) -> bool:
         return True
     if kind in _ONE_A_CLAUSE and (
         _touch(reading, other)
-        or kind in {FactType.COMPLAINT, FactType.CHURN}
+        or kind is FactType.CHURN
         or reading.value == other.value
     ):
         return True

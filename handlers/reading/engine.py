@@ -37,6 +37,8 @@ class Reading:
     """What else it was read from: its dates and sums."""
     owns_sum: bool = False
     """The sum stands in the reading's own clauses."""
+    caught: dict[str, Any] = field(default_factory=dict)
+    """What the pattern itself gave, before anything was added."""
 
 
 class Message:
@@ -278,4 +280,4 @@ def _reading(probe: Probe, match: re.Match[str], message: Message) -> Reading:
             value[key] = probe.pattern.words.get(name, {}).get(word, word)
     start, end = match.span()
     clauses = message.clause_at(start), message.clause_at(end - 1)
-    return Reading(probe.frame, start, end, value, clauses)
+    return Reading(probe.frame, start, end, value, clauses, caught=dict(value))

@@ -17,6 +17,7 @@ _BIRTH = re.compile(
     rf"(?P<m>1[0-2]|0?[1-9]|十[一二]?|[{_D}]|正|冬|腊)\s?月份?\s?"
     rf"(?:初(?P<f>[{_D}]|十|\d)|(?P<t>廿[{_D}]?)|(?P<d>[12]\d|3[01]|0?[1-9]|三十一?|二?十[{_D}]|二十|十|[{_D}])(?!\d))"
     r"|(?P<m2>1[0-2]|0?[1-9])[./-](?P<d2>[12]\d|3[01]|0?[1-9])(?![\d.])"
+    r"|(?<!\d)(?P<m3>0[1-9]|1[0-2])(?P<d3>[0-2]\d|3[01])(?!\d)"
 )
 _MONTHS = {"正": 1, "冬": 11, "腊": 12}
 _FEASTS = {
@@ -80,7 +81,7 @@ def birth(text: str, start: int, end: int, today: date) -> dict[str, Any] | None
     value: dict[str, Any] = {}
     calendar = None
     if found:
-        month = found["m"] or found["m2"]
+        month = found["m"] or found["m2"] or found["m3"]
         number = _MONTHS.get(month) or integer(month)
         value["month"], value["day"] = number, _day(found)
         if _LUNAR_SHAPE.search(found.group()):
@@ -106,7 +107,7 @@ def birth(text: str, start: int, end: int, today: date) -> dict[str, Any] | None
 def _day(found: re.Match[str]) -> int | None:
     if found["t"]:
         return atoms.lunar_day(found["t"])
-    return integer(found["f"] or found["d"] or found["d2"])
+    return integer(found["f"] or found["d"] or found["d2"] or found["d3"])
 
 
 def _named(text: str, start: int, end: int) -> str | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ class Postman:
         self._threads = ThreadPoolExecutor(8)
         self._notify = sandbox.world.emit
         self.acknowledged: list[dict[str, Any]] = []
+        self._alarm: tuple[int, threading.Event] | None = None
         sandbox.world.emit = self.send
 
     def send(self, callback: Callback) -> None:
@@ -58,8 +58,16 @@ class Postman:
                 answer = None
             if answer is not None and answer.status == 200:
                 self.acknowledged.append(callback.fields)
+                if self._alarm and len(self.acknowledged) >= self._alarm[0]:
+                    self._alarm[1].set()
                 return
             wait(0.3)
+
+    def after(self, more: int) -> threading.Event:
+        """Set the moment when so many more were acknowledged, not a thread switch later."""
+        alarm = threading.Event()
+        self._alarm = (len(self.acknowledged) + more, alarm)
+        return alarm
 
     def close(self) -> None:
         """Wait until everything was delivered or given up."""
@@ -116,21 +124,6 @@ class Town:
         self.said[self.world.say(speaker, text, chat_id=self.chat_id)] = text
 
 
-@contextmanager
-def struck(bot: BotProcess, load: Load, chance: random.Random) -> Iterator[Iterator[int]]:
-    """Yields the parts of the load; between two of them the bot is killed and started again."""
-
-    def parts() -> Iterator[int]:
-        for part in range(load.kills + 1):
-            yield part
-            if part < load.kills:
-                wait(chance.uniform(0.0, 1.5))
-                bot.kill()
-                bot.start()
-
-    yield parts()
-
-
 def test_what_was_acknowledged_survives_every_kill_and_happens_once(
     folder: Path, keys: Path, load: Load
 ) -> None:
@@ -144,10 +137,16 @@ def test_what_was_acknowledged_survives_every_kill_and_happens_once(
         postman = Postman(sandbox)
         deeds = town.deeds(chance)
         size = len(deeds) // (load.kills + 1) + 1
-        with struck(bot, load, chance) as parts:
-            for part in parts:
-                for deed in deeds[part * size : (part + 1) * size]:
-                    deed()
+        for part in range(load.kills + 1):
+            last_word = postman.after(chance.randint(1, load.friends // load.kills))
+            for deed in deeds[part * size : (part + 1) * size]:
+                deed()
+            if part < load.kills:
+                # Every other kill follows an acknowledgement so closely that whatever was
+                # not on the disk by then is gone; the others come at some moment.
+                last_word.wait(10) if part % 2 == 0 else wait(chance.uniform(0.0, 1.5))
+                bot.kill()
+                bot.start()
         postman.close()
         # Half a minute on, the timer asks the archive; an hour on, all is compared.
         last = sandbox.world.archive.last_seq
