@@ -24,7 +24,7 @@ _YEAR_WORD = "大前年|前年|去年|上年|今年|本年|当年|这年|明年|
 _Y = rf"(?:(?P<%y>{_YEAR})\s?年|(?P<%yw>{_YEAR_WORD}))[的里]?\s?"
 _LUNAR = "(?P<%l>农历|阴历|旧历|老历)的?"
 _MONTH_WORD = "上上个?月|上个?月|下下个?月|下个?月|这个?月|本月|当月"
-_M = rf"(?:(?P<%m>{_N12})(?:(?<=\d)\s)?月份?|(?P<%lm>正月|冬月|腊月)|(?P<%mw>{_MONTH_WORD}))"
+_M = rf"(?:(?P<%m>{_N12}|(?<![\d一二三四五六七八九十百千万亿几多来半美欧日港澳韩加公])元(?=月))(?:(?<=\d)\s)?月份?|(?P<%lm>正月|冬月|腊月)|(?P<%mw>{_MONTH_WORD}))"
 _PART = (
     r"(?P<%p>上旬|中旬|下旬|上半月|下半月|初(?![一二三四五六七八九十])|头|底|末|尾"
     r"|中(?!旬|秋)|半(?!天|年|个))"
@@ -274,7 +274,7 @@ def _month(group: Groups, today: date) -> Atom:
             group("m") or ""
         )
         return _yearly_part(lambda y: spans.lunar_month(y, month or 0), year, group, today)
-    month = integer(group("m") or "") or 0
+    month = 1 if group("m") == "元" else integer(group("m") or "") or 0
     return _yearly_part(lambda y: spans.month_span(y, month), year, group, today)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from handlers.reading.engine import Message, Reading
 
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW})
-_REACH = 2
+_REACH = 3
 """Clauses away that a date or sum may stand from its verb when nothing else claims it."""
 _PAST = re.compile(
     "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进]了(?!再|就)|过了|了的$|的时候"
@@ -45,6 +45,11 @@ _CORRECTED = re.compile(
 _ORIGIN = re.compile("[存办买放开定在]|暑假|寒假|夏|秋|春|冬|[上下]学期")
 _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
+_EVERY = re.compile("这个月|本月|当月|今年|这季度|本季度|下季度|上季度|这学期|下学期")
+_DUES = re.compile("的?(?:房租|租金|店租|物业|学费|保费|取暖|奖金|工资|绩效|社保|水电|电费|利息|年终|车险)")
+"""这个月奖金, 下季度房租: the time it is for, not the day it moves."""
+_MOVES = re.compile("(?:之?前|以前|才|再|就|能|会|要|得|先|都|给|来|一次)*(?:清|结|给|打|到|发|拨|兑|付|交|还|退|缴|汇|拿)")
+"""Right behind a day: that is the day the money moves."""
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)
 
@@ -103,7 +108,10 @@ class Attachments:
 
     def _attribute(self, when: When) -> bool:
         """今年的物业费 is no date, and 去年存的 no maturity."""
-        follows = self._message.text[when.end : when.end + 3]
+        text = self._message.text
+        if _EVERY.search(text, when.start, when.end) and _DUES.match(text, when.end):
+            return True
+        follows = text[when.end : when.end + 3]
         return when.kind == "year" and (
             follows.startswith("的") or _ORIGIN.match(follows) is not None
         )
@@ -268,6 +276,7 @@ class Attachments:
                 rank = {"day": 0, "feast": 0, "part": 1, "week": 1, "month": 2}.get(
                     item.days.grain, 3
                 ) + 2 * (item.kind in {"clock", "now"})
+                rank -= 3 * (_MOVES.match(text, item.end) is not None)
             elif item.value is None:
                 rank = 1
             gap = max(reading.start - item.end, item.start - reading.end, 0)

@@ -17,6 +17,8 @@ from handlers.reading.numerals import integer, parse
 from handlers.reading.patterns import Entries, Words, alternation
 
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
+_MERGED = _FLOWS | {FactType.LIFE_EVENT}
+"""Two readings of the same matter in near clauses complete each other."""
 _ABOUT_MONEY = frozenset({FactType.COMPLAINT, FactType.CHURN, FactType.RISK_APPETITE})
 _NEVER_EMPTY = frozenset({FactType.CHILDREN, FactType.HOBBY, FactType.ELDERS})
 _OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW, FactType.INFLOW})
@@ -39,7 +41,7 @@ _ONE_A_CLAUSE = frozenset(
 _NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|币|多|了多|卡)")
 _NOUN_EDGE = re.compile(
     "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打"
-    "|万|千|块|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
+    "|万|千|块|[一二三四五六七八九\\d]|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
 _BOUGHT = re.compile(
     "(?:买|换|订|置办|添|修|建|盖|租|进|装|报)(?:了|个|台|辆|套|点|些|一|批|下)*"
@@ -50,7 +52,7 @@ _NO_HEAD = re.compile(
     "|[0-9一二三四五六七八九十]+$"
 )
 _EMPTY_NOUN = frozenset(
-    "存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
+    "新旧存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
 )
 _GOES = re.compile(
     "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇|花"
@@ -60,7 +62,7 @@ _GOES = re.compile(
     "|闺女|孙子|爸妈|老人)|押[一两二三四五六七八九十\\d]"
 )
 _COMES = re.compile(
-    "到账|到手|下来|回来|回笼|进账|回了|能回|打给我|给我|还我|赔我|退我|转我|打我"
+    "到账|到手|下来|回来|回笼|进账|回了|能回|打给我|给我(?!(?:先|再)?[备准预留换取凑调办开存数])|还我|赔我|退我|转我|打我"
     "|欠我|收到|收了|领到|卖了|[折抵盘兑]给|[转盘兑租]出去|现钱|现款|拿钱|松口|吐口|欠(?:我|俺|咱)|[送拿]来|能给|"
     "[款金钱费](?:[^ ,。!?;、]{0,6})到(?!期|底|时)|先给[一两二三四五六七八九十\\d]|发了"
 )
@@ -97,6 +99,12 @@ class _Nouns:
             if found:
                 return table[found.group()]
         return None
+
+    def long(self, name: str, text: str, start: int, end: int) -> str | None:
+        """The first word of two characters or more."""
+        table = self._words.get(name, {})
+        found = _expressions(_keys(table))[0].search(text, start, end) if table else None
+        return table[found.group()] if found and len(found.group()) > 1 else None
 
     def at(self, name: str, text: str, start: int) -> tuple[int, str] | None:
         """The word of a class that stands at a place: its end, and what it stands for."""
@@ -270,12 +278,16 @@ def _what_for(
     text = message.text
     sums = [span for span in reading.spans if span[1] <= whole[1]][:1]
     own = [message.clauses[message.clause_at(span[0])] for span in sums]
-    for start, end in (*own, whole):
-        noun = _noun(text, start, end) or nouns.first("money_noun", text, start, end)
+    goes = reading.frame.type is FactType.OUTFLOW
+    first = max(reading.clauses[0] - 2, 0)
+    wide = (message.clauses[first][0], whole[1])
+    for start, end in (*own, whole, wide):
+        noun = _noun(text, start, end) or nouns.long("money_noun", text, start, end)
+        noun = noun or nouns.long("project" if goes else "crop", text, start, end)
         if noun:
             return noun
-    bought = _BOUGHT.search(text, *whole)
-    return bought.group(1) if bought and reading.frame.type is FactType.OUTFLOW else None
+    bought = _BOUGHT.search(text, *whole) if goes else None
+    return bought.group(1) if bought else nouns.first("money_noun", text, *whole)
 
 
 def _noun(text: str, start: int, end: int) -> str | None:
@@ -363,7 +375,7 @@ def settle(readings: list[Reading], message: Message) -> list[Reading]:
     """One reading for each thing said; without any of its needed keys a reading falls."""
     out: list[Reading] = []
     for reading in sorted(readings, key=lambda r: (-r.frame.confidence, -len(r.value), r.start)):
-        if reading.frame.type in _FLOWS and _joined(reading, out):
+        if reading.frame.type in _MERGED and _joined(reading, out):
             continue
         if any(_same(reading, other) for other in out):
             continue
@@ -438,7 +450,7 @@ def _near(left: Reading, right: Reading) -> bool:
 
 
 def _compatible(left: dict[str, Any], right: dict[str, Any]) -> bool:
-    money = {"amount", "date_from", "date_to", "bank"}
+    money = {"amount", "date_from", "date_to", "bank", "kind"}
     shared = money & set(left) & set(right)
     if any(left[key] != right[key] for key in shared):
         return False

@@ -19,6 +19,9 @@ _DIGITS = frozenset("0123456789一二两三四五六七八九十百千万几半"
 """Where none stands there is no sum."""
 _ANSWER = 24
 """Characters of a message that may lean on the question before it."""
+_DENIAL = "negation"
+_CORRECTION = re.compile(r"不是[^ ,。!?;、]{1,10}[ ,;、]{0,2}(?:而)?是(?![吗么的不])")
+"""不是6月,是7月: the matter stands, only its date is another."""
 _MOST_MATCHES = 4
 """Matches of one pattern in one message; more is a list or a forward."""
 
@@ -62,6 +65,11 @@ class Message:
     def clauses(self) -> list[tuple[int, int]]:
         """Spans of the clauses."""
         return self.plain.clauses()
+
+    def corrects(self, low: int, high: int) -> bool:
+        """Whether what looks like a denial in a part of the text is a correction."""
+        found = _CORRECTION.search(self.text, low)
+        return found is not None and found.start() <= high
 
     @cached_property
     def _clause_of(self) -> list[int]:
@@ -230,6 +238,8 @@ def _takes_back(veto: _Veto, reading: Reading, message: Message) -> bool:
     start, end = message.around(*reading.clauses)
     low, high = _scope(veto.scope, (start, end), reading.end, len(message.text))
     if not message.has(veto.regex, low, high):
+        return False
+    if veto.id == _DENIAL and message.corrects(low, high):
         return False
     return veto.spares is None or not message.has(veto.spares, start, end)
 
