@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import date, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.errors import QunguanError
+from bot.logs import configure_logging
 
 app = typer.Typer(
     name="qunguan",
@@ -198,6 +200,7 @@ def _settings() -> Any:
 
 def main() -> None:
     """The entry point: errors that say what to do, without a traceback."""
+    configure_logging(os.environ.get("QUNGUAN_LOG_LEVEL", "warning"))
     try:
         app()
     except QunguanError as error:

@@ -7,8 +7,10 @@ reading engine, the rules and everything that works behind the door.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -223,9 +225,14 @@ class Bot:
     # -- life
 
     def start(self) -> None:
-        """Read WeCom once, then work, perform and ring."""
+        """Read WeCom once, then work, perform and ring.
+
+        Raises:
+            Invalid: A setting is wrong, or another bot works on this folder.
+        """
         from bot import outbox
 
+        self._open.enter_context(sole_use(self.settings.qunguan_data_dir))
         now = self._now_ms()
 
         def first_errands(db: Db) -> None:
@@ -426,6 +433,27 @@ def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
         if token and aes_key:
             found[source] = CallbackKeys(token, aes_key, settings.wecom_corp_id)
     return found
+
+
+@contextlib.contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Hold a data folder: two bots on one would each take up the other's errands.
+
+    The lock ends with the process, however that ends.
+
+    Raises:
+        Invalid: Another bot holds it.
+    """
+    import fcntl
+
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Invalid(
+                f"数据文件夹 {folder} 正由另一个群管使用,请先停掉它,或换一个 QUNGUAN_DATA_DIR"
+            ) from None
+        yield
 
 
 def open_archive(

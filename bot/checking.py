@@ -14,8 +14,9 @@ from bot.archive.crypto import ArchiveKeys
 from bot.archive.sdk import sdk_installed
 from bot.clock import SHANGHAI
 from bot.errors import Invalid, QunguanError, Refused
+from bot.logs import configure_logging
 from bot.rulebook import load_rulebook
-from bot.running import configure_logging, load_settings
+from bot.running import load_settings
 from bot.store import migrations
 from bot.wire import CallbackKeys
 from config.settings import Settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import signal
@@ -14,11 +13,11 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from pydantic import ValidationError
 
 from bot.clock import SHANGHAI, parse_clock
 from bot.errors import Invalid
+from bot.logs import configure_logging
 from config.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,25 +41,6 @@ def load_settings() -> Settings:
     except ValidationError as wrong:
         names = "、".join(str(each["loc"][0]).upper() for each in wrong.errors())
         raise Invalid(f"这些设置无法识别:{names},请对照 README 的「设置」一节修改") from None
-
-
-def configure_logging(level: str) -> None:
-    """One line an event on standard error; structlog filters before it formats."""
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
-    pretty = sys.stderr.isatty()
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer()
-            if pretty
-            else structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-    )
 
 
 # -- the bot

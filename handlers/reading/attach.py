@@ -46,9 +46,13 @@ _ORIGIN = re.compile("[存办买放开定在]|暑假|寒假|夏|秋|春|冬|[上
 _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
 _EVERY = re.compile("这个月|本月|当月|今年|这季度|本季度|下季度|上季度|这学期|下学期")
-_DUES = re.compile("的?(?:房租|租金|店租|物业|学费|保费|取暖|奖金|工资|绩效|社保|水电|电费|利息|年终|车险)")
+_DUES = re.compile(
+    "的?(?:房租|租金|店租|物业|学费|保费|取暖|奖金|工资|绩效|社保|水电|电费|利息|年终|车险)"
+)
 """这个月奖金, 下季度房租: the time it is for, not the day it moves."""
-_MOVES = re.compile("(?:之?前|以前|才|再|就|能|会|要|得|先|都|给|来|一次)*(?:清|结|给|打|到|发|拨|兑|付|交|还|退|缴|汇|拿)")
+_MOVES = re.compile(
+    "(?:之?前|以前|才|再|就|能|会|要|得|先|都|给|来|一次)*(?:清|结|给|打|到|发|拨|兑|付|交|还|退|缴|汇|拿)"
+)
 """Right behind a day: that is the day the money moves."""
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)

@@ -44,18 +44,21 @@ _NOUN_EDGE = re.compile(
     "|万|千|块|[一二三四五六七八九\\d]|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
 _BOUGHT = re.compile(
-    "(?:买|换|订|置办|添|修|建|盖|租|进|装|报)(?:了|个|台|辆|套|点|些|一|批|下)*"
+    "(?:买|换|订|置办|添|修|建|盖|租|进|装|报)(?:了|个|台|辆|套|点|些|批|下|条|只|张|头|箱|吨|袋|口"
+    "|[一两二三四五六七八九十几\\d])*"
     "([\u4e00-\u9fff]{1,3}?)(?=[要得需花 ,了]|$|[\\d一二两三四五六七八九十])"
 )
 _NO_HEAD = re.compile(
     "[存贷新零价现多块省挣发打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来](?<!流转)(?<!预付)(?<!首付)$"
     "|[0-9一二三四五六七八九十]+$"
 )
+_FOR = re.compile("[给替帮在](?:老|新|我|我家|家里|那台|那辆)?$")
+"""给货车换轮胎: what stands behind 给 gets something, the money is not for it."""
 _EMPTY_NOUN = frozenset(
     "新旧存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
 )
 _GOES = re.compile(
-    "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇|花"
+    "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇|花|打(?!款|给我|我)"
     "|买|取|给(?!我|俺|咱))"
     "|(?:必须|赶紧)[^ ,。!?;、]{0,3}(?:清|结|还|付)|欠(?!我|俺|咱)[^ ,。!?;、]{1,5}的|搭进去|砸进去"
     "|付清|交清|缴清|还清|交了|付了|花了|垫了|借给|给(?:他|她|工人|人家|儿子|女儿"
@@ -103,8 +106,10 @@ class _Nouns:
     def long(self, name: str, text: str, start: int, end: int) -> str | None:
         """The first word of two characters or more."""
         table = self._words.get(name, {})
-        found = _expressions(_keys(table))[0].search(text, start, end) if table else None
-        return table[found.group()] if found and len(found.group()) > 1 else None
+        for found in _expressions(_keys(table))[0].finditer(text, start, end) if table else ():
+            if len(found.group()) > 1 and not _FOR.search(text, start, found.start()):
+                return table[found.group()]
+        return None
 
     def at(self, name: str, text: str, start: int) -> tuple[int, str] | None:
         """The word of a class that stands at a place: its end, and what it stands for."""
@@ -467,9 +472,7 @@ def _same(reading: Reading, other: Reading) -> bool:
     if kind in _ONCE:
         return True
     if kind in _ONE_A_CLAUSE and (
-        _touch(reading, other)
-        or kind is FactType.CHURN
-        or reading.value == other.value
+        _touch(reading, other) or kind is FactType.CHURN or reading.value == other.value
     ):
         return True
     mine, its = reading.value, other.value
