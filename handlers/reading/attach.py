@@ -31,11 +31,13 @@ _RATE_LIKE = re.compile(
 )
 _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
+_DONE = re.compile(r"(?:[给收付交花随包打垫退赔发]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]")
 _LOAN = re.compile("贷(?:款|个|点|到|出|了|得|啲|多|了个|它|上)?$")
 _FEE = re.compile("[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保")
 _WRONG = re.compile(
     r"(?:看岔|看错|记错|说错|写错|打错|弄错|搞错|讲错|算错|听错|记岔|说岔|口误|更正|更改|改期|延期)"
-    r"|改(?:到|成|为|在|了)|现在改|(?:推|延|挪|提前|拖)(?:迟|后)?到|变(?:成|更)|不是.{1,8}?[,、; ]?\s?(?:而?是|应该是)"
+    r"|改(?:到|成|为|在|了)|现在改|(?:推|延|挪|提前|拖)(?:迟|后)?到|变(?:成|更)"
+    r"|不是.{1,8}?[,、; ]?\s?(?:而?是|应该是)"
 )
 """Between two dates or two sums: the second one holds."""
 _CORRECTED = re.compile(
@@ -167,7 +169,12 @@ class Attachments:
 
     def give(self, readings: list[Reading]) -> None:
         """Fill ``amount``, ``date_from`` and ``date_to`` of the readings that take them."""
-        self._busy = {c for r in readings for c in range(r.clauses[0], r.clauses[1] + 1)}
+        self._busy = {
+            clause
+            for r in readings
+            if r.frame.type is not FactType.LIFE_EVENT
+            for clause in range(r.clauses[0], r.clauses[1] + 1)
+        }
         if any("amount" in reading.frame.take for reading in readings):
             self._give_amounts([r for r in readings if "amount" in r.frame.take])
         if any("date" in reading.frame.take for reading in readings):
@@ -225,10 +232,18 @@ class Attachments:
         return out
 
     def _fits(self, reading: Reading, item: Amount | When) -> bool:
-        """贷八十万 is a wish for credit: nothing comes or goes yet."""
-        if isinstance(item, When) or reading.frame.type not in _FLOWS:
+        """贷八十万 is a wish for credit; 给了十六万 has no day that is still to come."""
+        if reading.frame.type not in _FLOWS:
             return True
+        if isinstance(item, When):
+            return self._in(reading, item) or not self._after_done(reading, item)
         return _LOAN.search(self._message.text, max(0, item.start - 3), item.start) is None
+
+    def _after_done(self, reading: Reading, when: When) -> bool:
+        first = when.days.first
+        if first is None or first <= self.today:
+            return False
+        return _DONE.search(self._message.text, *self._message.around(*reading.clauses)) is not None
 
     @staticmethod
     def _claimed(

@@ -25,6 +25,7 @@ _OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW, FactType.INFLOW})
 _HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
 _TRIFLES = {FactType.OUTFLOW: 501, FactType.INFLOW: 100}
 _LAST_RESORT = 0.7
+_DOWN_PAYMENT = re.compile("首付|定金|订金")
 _ONCE = frozenset({FactType.RSVP, FactType.OPT_OUT, FactType.OPT_IN, FactType.BIRTHDAY})
 """A message says these once; the surest reading stands."""
 _ONE_A_CLAUSE = frozenset(
@@ -58,8 +59,8 @@ _EMPTY_NOUN = frozenset(
     "新旧存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
 )
 _GOES = re.compile(
-    "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇|花|打(?!款|给我|我)"
-    "|买|取|给(?!我|俺|咱))"
+    "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇"
+    "|花|打(?!款|给我|我)|买|取|给(?!我|俺|咱))"
     "|(?:必须|赶紧)[^ ,。!?;、]{0,3}(?:清|结|还|付)|欠(?!我|俺|咱)[^ ,。!?;、]{1,5}的|搭进去|砸进去"
     "|付清|交清|缴清|还清|交了|付了|花了|垫了|借给|给(?:他|她|工人|人家|儿子|女儿"
     "|闺女|孙子|爸妈|老人)|押[一两二三四五六七八九十\\d]"
@@ -167,8 +168,19 @@ def _completed(
     whole.extend(_further_hobbies(whole, message, nouns))
     attachments.give(whole)
     for reading in whole:
+        _payment_day(reading, message)
         _take_words(reading, message, nouns, _busy(whole, reading))
     return [r for r in whole if r.value or r.frame.type not in _NEVER_EMPTY]
+
+
+def _payment_day(reading: Reading, message: Message) -> None:
+    """The day of a down payment is the money's, not the purchase's."""
+    if reading.value.get("kind") != "house_purchase":
+        return
+    clauses = [message.clauses[message.clause_at(start)] for start, _ in reading.spans]
+    if any(_DOWN_PAYMENT.search(message.text, *clause) for clause in clauses):
+        reading.value.pop("date_from", None)
+        reading.value.pop("date_to", None)
 
 
 def _particulars(reading: Reading, message: Message, attachments: Attachments) -> bool:

@@ -53,6 +53,7 @@ _FEASTS = {
 _FEAST = re.compile("|".join(_FEASTS))
 _YEAR = re.compile(
     rf"(?P<y>(?:19|20)\d\d|[4-9]\d|0\d|1[0-5]|一九[{_D}零][{_D}零]|二零[零一二][{_D}零]|[四五六七八九零][{_D}零])\s?年(?!级|前|后|了|的?(?:利|期|定))"
+    r"|(?P<y4>(?:19|20)\d\d)(?=[./-]\d)"
 )
 _COUNT = re.compile(
     r"(?:\+|＋)\s?(?P<plus>\d{1,2})"
@@ -96,7 +97,7 @@ def birth(text: str, start: int, end: int, today: date) -> dict[str, Any] | None
     if calendar:
         value["calendar"] = calendar
     year = _YEAR.search(text, start, end)
-    full = atoms.full_year(year["y"], today) if year else None
+    full = atoms.full_year(year["y"] or year["y4"], today) if year else None
     if full and 1920 <= full <= today.year:
         value["year"] = full
     if not value.get("day") or not value.get("month") or value["day"] > 31:

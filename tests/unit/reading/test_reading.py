@@ -66,6 +66,44 @@ def test_simplifying_keeps_every_position() -> None:
     assert ("a钱", (2, 3)) == (plain.text, plain.span(1, 2))
 
 
+def test_what_is_taken_back_does_not_count() -> None:
+    text = "上回讲我那八万定存21号到 看岔了 是24号"
+    expected = {"amount": 80_000, "date_from": "2026-07-24", "date_to": "2026-07-24"}
+    assert [("holding.maturity", {"product": "time_deposit"} | expected)] == values(text)
+
+
+def test_a_correction_is_no_denial() -> None:
+    expected = {"amount": 650_000, "date_from": "2026-09-01", "date_to": "2026-09-30"}
+    text = "工程款不是8月,是9月回 65万"
+    assert [("cash.inflow", expected | {"source": "工程款"})] == values(text)
+
+
+def test_a_wished_loan_is_no_cash_flow() -> None:
+    found = values("我那纸箱厂旺季要备料,想再贷八十万周转")
+    assert {"cash.inflow", "cash.outflow"}.isdisjoint(kind for kind, _ in found)
+
+
+def test_money_that_has_come_has_no_day_to_come() -> None:
+    text = "大姑娘腊月十八出门子 男方彩礼给了十六万八"
+    flows = [value for kind, value in values(text) if kind == "cash.inflow"]
+    assert [{"amount": 168_000, "source": "彩礼"}] == flows
+
+
+def test_the_wrong_direction_leaves_its_sum_to_the_right_one() -> None:
+    text = "年前要把挖机师傅的工钱结了 三万六"
+    flows = [(kind, value["amount"]) for kind, value in values(text)]
+    assert [("cash.outflow", 36_000)] == flows
+
+
+@pytest.mark.parametrize("text", ["学费一年九万八 八月底交", "下季度房租九万八 八月底交"])
+def test_what_a_fee_is_for_is_neither_price_nor_day(text: str) -> None:
+    flows = [value for kind, value in values(text) if kind == "cash.outflow"]
+    days = {"date_from": "2026-08-25", "date_to": "2026-08-31"}
+    assert [{"amount": 98_000} | days] == [
+        {key: value[key] for key in ("amount", "date_from", "date_to")} for value in flows
+    ]
+
+
 @given(st.lists(PIECES, max_size=25).map("".join))
 @settings(max_examples=150, deadline=None)
 def test_any_text_is_read_without_an_exception(text: str) -> None:
