@@ -72,7 +72,9 @@ def run_part(part: str) -> None:
 def _run(bot: Bot, then: Callable[[], None] = lambda: None) -> None:
     """Answer callbacks at once, then start everything behind the door, until interrupted."""
     # uvicorn hands the signal on when it has finished; as an exit it lets us finish, too.
+    # A shell's background job inherits a SIGINT that is ignored; ours ends the bot there, too.
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     trouble: list[Exception] = []
 
     def start() -> None:
