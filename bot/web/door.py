@@ -30,12 +30,13 @@ _WAITING_MOST = 5_000
 _PATIENCE = 4.0
 Item = tuple[bytes, str, bytes]
 
-# <xml> with elements that hold text alone, each character one that XML allows.
+# <xml> with elements that hold text alone, each character one that XML allows. The loop over
+# elements is not possessive: Python's re may go wrong with a group inside a possessive loop.
 _USUAL_MOST = 4_096
 _WORDS = r"[^]<&\x00-\x08\x0b-\x1f\ufffe\uffff]*+"
 _ELEMENT = rf"<([A-Za-z]\w*+)>(?:<!\[CDATA\[{_WORDS}\]\]>|{_WORDS})</\1>"
 _SPACE = r"[ \t\r\n]*+"
-_USUAL = re.compile(rf"<xml>{_SPACE}(?:{_ELEMENT}{_SPACE})*+</xml>{_SPACE}", re.ASCII)
+_USUAL = re.compile(rf"<xml>{_SPACE}(?:{_ELEMENT}{_SPACE})*</xml>{_SPACE}", re.ASCII)
 _CREATED = re.compile(rb"<CreateTime>(\d{10})</CreateTime>")
 
 
