@@ -66,7 +66,7 @@ def demo(
             staffers = Staffers(sandbox.world, town, pace=50.0)
             staffers.start()
             # Fast, but not at once: a greeting must find its friend before the friend writes.
-            story = Story(sandbox.world, town, pace=15.0)
+            story = Story(sandbox.world, town, pace=6.0)
             story.start()
             assert story.told.wait(60)
             story.stop()
