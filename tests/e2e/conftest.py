@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 import structlog
+from caller import Caller, employee
 from live_branch import Branch, make_keys, open_branch, running_branch
+from madeup import MadeUp
 
 from bot.store import migrations
 
@@ -64,3 +66,21 @@ def quiet_branch(folder: Path, keys: Path) -> Iterator[Branch]:
     """The same before the bot starts."""
     with open_branch(folder, keys) as found:
         yield found
+
+
+@pytest.fixture
+def head(madeup: MadeUp, address: str) -> Caller:
+    """The head of the made-up branch, signed in."""
+    return employee(madeup, address, "zhoujun")
+
+
+@pytest.fixture
+def manager(madeup: MadeUp, address: str) -> Caller:
+    """A manager of the made-up branch, signed in."""
+    return employee(madeup, address, "chenxy")
+
+
+@pytest.fixture
+def stranger(madeup: MadeUp, address: str) -> Caller:
+    """A manager of another branch, signed in."""
+    return employee(madeup, address, "qinlan")

@@ -16,23 +16,6 @@ from bot.web.console.stream import Feed
 from bot.web.console.telling import FAMILIES
 from bot.web.pages import Pages
 
-
-@pytest.fixture
-def head(madeup: MadeUp, address: str) -> Caller:
-    return employee(madeup, address, "zhoujun")
-
-
-@pytest.fixture
-def manager(madeup: MadeUp, address: str) -> Caller:
-    return employee(madeup, address, "chenxy")
-
-
-@pytest.fixture
-def stranger(madeup: MadeUp, address: str) -> Caller:
-    """A manager of another branch."""
-    return employee(madeup, address, "qinlan")
-
-
 # -- the live page
 
 

@@ -13,23 +13,6 @@ from madeup_town import at
 from bot.actions import CloseCase, Refuse
 from bot.store import journal, ledger
 
-
-@pytest.fixture
-def head(madeup: MadeUp, address: str) -> Caller:
-    return employee(madeup, address, "zhoujun")
-
-
-@pytest.fixture
-def manager(madeup: MadeUp, address: str) -> Caller:
-    return employee(madeup, address, "chenxy")
-
-
-@pytest.fixture
-def stranger(madeup: MadeUp, address: str) -> Caller:
-    """A manager of another branch."""
-    return employee(madeup, address, "qinlan")
-
-
 # -- who sees what
 
 

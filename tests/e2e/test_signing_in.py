@@ -28,22 +28,6 @@ PAGES = (
 )
 
 
-@pytest.fixture
-def head(madeup: MadeUp, address: str) -> Caller:
-    return employee(madeup, address, "zhoujun")
-
-
-@pytest.fixture
-def manager(madeup: MadeUp, address: str) -> Caller:
-    return employee(madeup, address, "chenxy")
-
-
-@pytest.fixture
-def stranger(madeup: MadeUp, address: str) -> Caller:
-    """A manager of another branch."""
-    return employee(madeup, address, "qinlan")
-
-
 # -- signing in
 
 
