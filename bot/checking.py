@@ -17,7 +17,7 @@ from bot.errors import Invalid, QunguanError, Refused
 from bot.logs import configure_logging
 from bot.rulebook import load_rulebook
 from bot.running import load_settings
-from bot.store import migrations
+from bot.store import journal, migrations
 from bot.wire import CallbackKeys
 from config.settings import Settings
 from handlers.reading import Reader
@@ -63,6 +63,7 @@ def run_checks() -> Iterator[Result]:
             ("规则和话术", lambda: _rules(settings)),
             ("读取引擎", lambda: _reader(settings)),
             ("存储", lambda: _storage(settings)),
+            ("审计记录", lambda: _audit_trail(settings)),
         ]
     )
     yield from _calendar(settings)
@@ -113,6 +114,20 @@ def _storage(settings: Settings) -> str:
     finally:
         bot.database.close()
     return "可读写,已升级到当前版本" if changed else "可读写,已是当前版本"
+
+
+def _audit_trail(settings: Settings) -> str:
+    bot = Bot(settings)
+    try:
+        broken = journal.first_broken_link(bot.database.read())
+    finally:
+        bot.database.close()
+    if broken is not None:
+        raise Invalid(
+            f"第 {broken} 行起与写入时不一致,可能被改过或删过;"
+            "请保留数据库文件,与备份比对,并告知合规岗"
+        )
+    return "与写入时一致"
 
 
 def _calendar(settings: Settings) -> Iterator[Result]:

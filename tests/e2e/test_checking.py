@@ -1,0 +1,67 @@
+"""``qunguan check`` against the stand-in: what is right passes, what is wrong says what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import structlog
+from bot_process import FileClock, process_branch
+
+from bot.checking import Result, run_checks
+
+
+@pytest.fixture
+def wired(
+    folder: Path, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """The environment of a bot wired to a stand-in; its data folder."""
+    with process_branch(folder, keys, FileClock(folder)) as (bot, _sandbox):
+        for name, value in bot.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(tmp_path)
+        logs = structlog.get_config()
+        yield folder
+        structlog.configure(**logs)  # the check silences them
+
+
+def results() -> dict[str, Result]:
+    return {each.name: each for each in run_checks()}
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_bot_that_is_wired_right_passes() -> None:
+    found = results()
+    assert [each.line() for each in found.values() if not each.good] == []
+    assert {"设置", "存储", "审计记录", "客户联系", "回调密钥", "会话存档"} <= found.keys()
+
+
+def test_U3_an_audit_row_changed_from_outside_fails_the_check(wired: Path) -> None:
+    with closing(sqlite3.connect(wired / "qunguan.db")) as db, db:
+        db.execute(
+            "INSERT INTO audit (at, actor, act, object, why, previous, hash)"
+            " VALUES (1, 'lin', 'refuse', 's1', '{}', '', 'made-up')"
+        )
+    found = results()
+    assert not found["审计记录"].good
+    assert "第 1 行起" in found["审计记录"].words
+    assert found["存储"].good
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_wrong_secret_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WECOM_AGENT_SECRET", "wrong")
+    found = results()["应用凭证和可信 IP"]
+    assert not found.good
+    assert "Secret" in found.words
+
+
+@pytest.mark.usefixtures("wired")
+def test_without_settings_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUNGUAN_SECRET_KEY", "short")
+    (only,) = run_checks()
+    assert not only.good
+    assert "QUNGUAN_SECRET_KEY" in only.words
