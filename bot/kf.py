@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
@@ -27,8 +27,6 @@ from bot.archive.strict import (
 from bot.archive.words import SILENT, Spoken, flattened, foreign, joined
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, OpenKfId, UserId
 
-WELCOME_SPAN = timedelta(seconds=20)
-"""How long a ``welcome_code`` lives; it works once."""
 _SECOND = 1000
 
 
@@ -97,11 +95,6 @@ class KfEnterSession(_Event):
     scene: str
     scene_param: str
     welcome_code: str
-
-    @property
-    def welcome_until(self) -> datetime:
-        """The code is useless from then on."""
-        return self.created_at + WELCOME_SPAN
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,6 @@ class KnownNow:
         """Whether a line asks something."""
         return self.rules.standing.asks(text)
 
-    def accepts_marketing(self, customer: ExternalUserId) -> bool:
-        """Consented and not refused."""
-        who = people.customer(self.db, customer)
-        return who is not None and bool(who["marketing_ok"]) and not who["refused"]
-
     def follow_users(self, customer: ExternalUserId) -> list[UserId]:
         """The members who are friends with a customer, oldest first."""
         return [UserId(row["userid"]) for row in people.follows_of(self.db, customer)]

@@ -27,10 +27,6 @@ class Known(Protocol):
         """When a person is called."""
         ...
 
-    def accepts_marketing(self, customer: ExternalUserId) -> bool:
-        """Consented and not refused."""
-        ...
-
     def follow_users(self, customer: ExternalUserId) -> list[UserId]:
         """The members who are friends with a customer, oldest first."""
         ...

@@ -149,19 +149,6 @@ class BranchCalendar:
                 return moment
         raise Invalid(f"{purpose} 类消息两个月内没有可发时段,请检查 windows 和哀悼日设置")
 
-    def closes_at(self, purpose: Purpose, at: datetime) -> datetime:
-        """The first moment from ``at`` on when such a message may no longer go out.
-
-        Raises:
-            Invalid: ``at`` has no zone, the purpose no window, or the window never closes.
-        """
-        if not self.is_open(purpose, at):
-            return at.astimezone(UTC)
-        for moment in _marks(at, (_MIDNIGHT, self._window(purpose).closes)):
-            if not self.is_open(purpose, moment):
-                return moment
-        raise Invalid(f"{purpose} 类消息的时段没有结束,请检查 windows")  # pragma: no cover
-
     def _window(self, purpose: Purpose) -> Window:
         if purpose not in self.windows:
             raise Invalid(

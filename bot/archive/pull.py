@@ -54,7 +54,7 @@ class SetAside:
 
     @property
     def rereadable(self) -> bool:
-        """True when the right key will open it: `open_record` on ``record``, or `read_again`."""
+        """True when the right key will open it: `open_record` on ``record``."""
         return self.reason in (Reason.KEY_MISSING, Reason.KEY_WRONG)
 
 
@@ -90,12 +90,6 @@ class Page:
     gap: Gap | None
     finished: bool
 
-    @property
-    def keys_needed(self) -> tuple[int, ...]:
-        """Key versions without which records of this page stay closed, lowest first."""
-        waiting = (one.record.publickey_ver for one in self.set_aside if one.rereadable)
-        return tuple(sorted(set(waiting)))
-
 
 def pull_page(
     source: ArchiveSource, decryptor: Decryptor, after_seq: int, limit: int = MOST_RECORDS
@@ -114,32 +108,6 @@ def pull_page(
     messages, set_aside = _open_all(records, decryptor)
     gap = _gap(after_seq, [record.seq for record in records if record.seq > after_seq])
     return Page(messages, set_aside, last_seq, gap, finished=not records)
-
-
-def read_again(
-    source: ArchiveSource, decryptor: Decryptor, seqs: Iterable[int], limit: int = MOST_RECORDS
-) -> Page:
-    """Records that were set aside, pulled once more, for when a key has been put in its folder.
-
-    Any ``seq`` may be pulled again for five days. The cursor is not concerned: ``last_seq`` is the
-    last one read, ``gap`` is empty, and a ``seq`` that is gone is in neither list.
-
-    Raises:
-        Retry: Try again later.
-        Refused: The platform's code says why.
-    """
-    wanted = set(seqs)
-    found: dict[int, EncryptedRecord] = {}
-    at = -1
-    while later := [seq for seq in wanted if seq > at]:
-        records = _fetch(source, max(0, min(later) - 1), limit)
-        reached = max((record.seq for record in records), default=at)
-        if reached <= at:
-            break
-        at = reached
-        found |= {record.seq: record for record in records if record.seq in wanted}
-    messages, set_aside = _open_all([found[seq] for seq in sorted(found)], decryptor)
-    return Page(messages, set_aside, max(found, default=0), None, finished=True)
 
 
 def open_record(record: EncryptedRecord, decryptor: Decryptor) -> ArchivedMessage:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.archive.crypto import EncryptedRecord
-from bot.archive.pull import Gap, pull_page, read_again
+from bot.archive.pull import Gap, pull_page
 from bot.archive.strict import DamagedRecord, Reason, WrongKey
 from bot.errors import Invalid, Refused, Retry
 
@@ -91,32 +91,18 @@ def test_a_record_whose_inner_msgid_is_anothers_is_set_aside() -> None:
     assert expected == [(one.seq, one.reason) for one in page.set_aside]
 
 
-def test_records_of_a_missing_key_wait_and_the_page_names_the_key() -> None:
+def test_records_of_a_missing_key_wait_and_the_cursor_goes_on() -> None:
     page = pull_page(Shelf([record(1, version=2), record(2), record(3, version=4)]), Opener(), 0)
     aside = [(one.seq, one.reason, one.rereadable) for one in page.set_aside]
     expected = [(1, Reason.KEY_MISSING, True), (3, Reason.KEY_MISSING, True)]
     assert expected == aside
-    expected = ((2, 4), 3)
-    assert expected == (page.keys_needed, page.last_seq)
+    assert [one.record.publickey_ver for one in page.set_aside] == [2, 4]
+    assert page.last_seq == 3
 
 
-def test_a_damaged_record_asks_for_no_key() -> None:
-    expected = ()
-    assert expected == pull_page(Shelf([damaged(1)]), Opener(), 0).keys_needed
-
-
-def test_what_waited_for_a_key_is_read_again_once_the_key_is_there() -> None:
-    shelf = Shelf([record(seq, version=2 if seq in (2, 7) else 1) for seq in range(1, 9)])
-    waiting = [one.seq for one in pull_page(shelf, Opener(), 0).set_aside]
-    page = read_again(shelf, Opener(1, 2), waiting, limit=3)
-    expected = ([2, 7], [], None)
-    assert expected == ([one.seq for one in page.messages], page.set_aside, page.gap)
-
-
-def test_reading_again_what_the_platform_no_longer_has_ends_with_nothing() -> None:
-    page = read_again(Shelf([record(50)]), Opener(), [3, 4, 90])
-    expected = ([], [], True)
-    assert expected == (page.messages, page.set_aside, page.finished)
+def test_a_damaged_record_waits_for_no_key() -> None:
+    (aside,) = pull_page(Shelf([damaged(1)]), Opener(), 0).set_aside
+    assert not aside.rereadable
 
 
 def test_an_envelope_without_its_fields_is_set_aside_and_does_not_stop_the_page() -> None:

@@ -159,12 +159,6 @@ def test_a_kind_of_event_that_nobody_knows_is_kept_with_its_json() -> None:
     assert expected == (item.event_type, item.open_kfid, json.loads(item.raw))
 
 
-def test_a_welcome_code_lives_for_twenty_seconds() -> None:
-    item = parse_item(ITEMS["event.enter_session"])
-    assert isinstance(item, KfEnterSession)
-    assert timedelta(seconds=20) == item.welcome_until - item.created_at
-
-
 def test_entering_without_a_welcome_code_gives_none() -> None:
     event = {"event_type": "enter_session", "open_kfid": ACCOUNT, "external_userid": CUSTOMER}
     item = parse_item(ITEMS["event.enter_session"] | {"event": event})

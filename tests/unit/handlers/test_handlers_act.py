@@ -99,9 +99,6 @@ class KnownHere:
         )
     )
 
-    def accepts_marketing(self, customer: ExternalUserId) -> bool:
-        return customer == WHO
-
     def follow_users(self, customer: ExternalUserId) -> list[UserId]:
         return list(self.follows) if customer == WHO else []
 

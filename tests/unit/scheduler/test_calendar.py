@@ -203,19 +203,19 @@ def test_a_window_may_cross_midnight() -> None:
     assert branch.is_open(SERVICE, at("2026-11-24 00:00"))
     assert not branch.is_open(SERVICE, at("2026-11-24 06:00"))
     assert at("2026-11-24 22:00") == branch.next_open(SERVICE, at("2026-11-24 06:00"))
-    assert at("2026-11-25 06:00") == branch.closes_at(SERVICE, at("2026-11-24 23:00"))
 
 
 def test_a_window_across_midnight_stays_shut_on_a_closed_day_and_opens_when_it_ends() -> None:
     night = Window(time(22), time(6), frozenset({"哀悼日"}))
     branch = calendar(Holidays(mourning=frozenset({date(2026, 11, 24)})), service=night)
-    assert at("2026-11-24 00:00") == branch.closes_at(SERVICE, at("2026-11-23 23:00"))
+    assert branch.is_open(SERVICE, at("2026-11-23 23:59"))
+    assert not branch.is_open(SERVICE, at("2026-11-24 00:00"))
     assert at("2026-11-25 00:00") == branch.next_open(SERVICE, at("2026-11-24 03:00"))
 
 
-def test_an_open_window_tells_when_it_closes(shipped: BranchCalendar) -> None:
-    assert at("2026-11-24 20:00") == shipped.closes_at(MARKETING, at("2026-11-24 09:00"))
-    assert at("2026-11-24 21:00") == shipped.closes_at(MARKETING, at("2026-11-24 21:00"))
+def test_the_end_of_a_window_is_outside(shipped: BranchCalendar) -> None:
+    assert shipped.is_open(MARKETING, at("2026-11-24 19:59"))
+    assert not shipped.is_open(MARKETING, at("2026-11-24 20:00"))
 
 
 def test_a_purpose_without_window_is_closed() -> None:
@@ -233,7 +233,7 @@ def test_a_window_that_stays_shut_for_two_months_is_an_error() -> None:
         branch.next_open(MARKETING, at("2026-11-24 10:00"))
 
 
-@pytest.mark.parametrize("call", ["next_open", "is_open", "closes_at"])
+@pytest.mark.parametrize("call", ["next_open", "is_open"])
 def test_moments_without_zone_are_refused_for_windows(shipped: BranchCalendar, call: str) -> None:
     with pytest.raises(Invalid):
         getattr(shipped, call)(SERVICE, datetime(2026, 11, 24, 10))  # noqa: DTZ001  # the point
