@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 def plain_logs() -> Iterator[None]:
     """One JSON line a log entry, as in production: drawing a traceback takes seconds."""
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(0),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
