@@ -27,7 +27,7 @@ def plain_logs() -> Iterator[None]:
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
-        ]
+        ],
     )
     yield
     structlog.reset_defaults()
