@@ -80,6 +80,19 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleRecord:
+    """When a reading rule is proposed for mending.
+
+    Attributes:
+        verdicts: How often people must have decided on its readings.
+        mend_below: The line for the lower bound of its precision.
+    """
+
+    verdicts: int
+    mend_below: float
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """All of ``config/thresholds.yaml``.
 
@@ -107,6 +120,7 @@ class Thresholds:
     feb29: Feb29
     recompute: str
     latest_useful_days: Mapping[str, int]
+    rule_record: RuleRecord
 
     def layer_of(self, assets: int | None) -> Layer:
         """The layer of somebody with so many yuan with us."""
@@ -146,6 +160,7 @@ def _thresholds(top: Section) -> Thresholds:
         feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",
         recompute=top.value("recompute").choice(("daily", "weekly")),
         latest_useful_days=_latest_useful(top.section("latest_useful_days")),
+        rule_record=_rule_record(top.section("rule_record")),
     )
     top.close()
     return found
@@ -244,3 +259,11 @@ def _latest_useful(section: Section) -> Mapping[str, int]:
     found = {occasion: section.value(occasion).whole(0, 30) for occasion in _OCCASIONS}
     section.close()
     return MappingProxyType(found)
+
+
+def _rule_record(section: Section) -> RuleRecord:
+    found = RuleRecord(
+        section.value("verdicts").whole(1, 1000), section.value("mend_below").share()
+    )
+    section.close()
+    return found

@@ -170,20 +170,24 @@ def birthdays(db: Db, customer: str) -> list[dict[str, Any]]:
 def correct(
     db: Db, fact_id: int, status: str, by: str, value: dict[str, Any] | None = None
 ) -> Row | None:
-    """A person confirmed or rejected a fact, perhaps with another value; the row as it is now."""
+    """A person confirmed or rejected a fact; the row as it is now.
+
+    ``value`` is the whole value as the person leaves it, None as it was.
+    """
     row = fact_row(db, fact_id)
     if row is None:
         return None
-    kept = json.loads(row["value"]) | (value or {})
+    if value is None:
+        value = json.loads(row["value"])
     db.run(
         "UPDATE fact SET status = :status, decided_by = :by, value = :value,"
         " date_from = :start, date_to = :end, amount = :amount WHERE id = :id",
         status=status,
         by=by,
-        value=json.dumps(kept, ensure_ascii=False, sort_keys=True),
-        start=kept.get("date_from"),
-        end=kept.get("date_to"),
-        amount=kept.get("amount"),
+        value=json.dumps(value, ensure_ascii=False, sort_keys=True),
+        start=value.get("date_from"),
+        end=value.get("date_to"),
+        amount=value.get("amount"),
         id=fact_id,
     )
     return fact_row(db, fact_id)

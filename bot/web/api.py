@@ -6,7 +6,8 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
+from dataclasses import asdict
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -14,7 +15,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.clock import SHANGHAI, today
+from bot.clock import today
 from bot.errors import Invalid
 from bot.model import Role
 from bot.store import chats, lists, reports, views
@@ -34,6 +35,7 @@ from bot.web.answers import (
 )
 from bot.web.auth import services_of
 from bot.web.console.groups import week_ago
+from bot.web.console.rules import records_of, span_of
 from bot.web.corrections import OUTCOMES, close_case, correct_fact
 from bot.web.profiles import profile_of
 
@@ -293,7 +295,7 @@ def audit(
     return _page(rows, limit, "id", [answering.audit(row) for row in rows[:limit]])
 
 
-ReportName = Literal["pushes", "cases", "groups", "consents", "facts"]
+ReportName = Literal["pushes", "cases", "groups", "consents", "facts", "rules"]
 
 
 @router.get("/reports/{name}")
@@ -308,18 +310,15 @@ def report(
     now = services.clock.now()
     end = _day(last) or today(services.clock)
     begin = _day(first) or end.replace(day=1)
-    rows = reports.report(
-        services.database.read(),
-        name,
-        first_on=begin.isoformat(),
-        last_on=end.isoformat(),
-        since=int(datetime.combine(begin, time(), SHANGHAI).timestamp() * 1000),
-        until=int(datetime.combine(end, time.max, SHANGHAI).timestamp() * 1000),
-        now=int(now.timestamp() * 1000),
-    )
-    return ReportAnswer(
-        name=name, first=begin.isoformat(), last=end.isoformat(), rows=[dict(row) for row in rows]
-    )
+    span = span_of(begin, end)
+    if name == "rules":
+        rows = [asdict(one) for one in records_of(services, "", span)]
+    else:
+        found = reports.report(
+            services.database.read(), name, **asdict(span), now=int(now.timestamp() * 1000)
+        )
+        rows = [dict(row) for row in found]
+    return ReportAnswer(name=name, first=span.first_on, last=span.last_on, rows=rows)
 
 
 @router.api_route("/{rest:path}", methods=["GET", "POST"], include_in_schema=False)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 from bot.actions import CloseCase
 from bot.errors import Invalid
 from bot.facts import SENSITIVE_KEYS, FactClass, FactType, classify
 from bot.model import UserId
-from bot.store import cases, journal, ledger, lists, people, sight
+from bot.schema import check_value
+from bot.store import cases, journal, ledger, lists, people, sight, verdicts
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer
 from bot.web.services import Services
@@ -30,6 +30,8 @@ def correct_fact(
 ) -> Row | None:
     """Confirm or reject a fact, perhaps with other values; None when the viewer may not see it.
 
+    What was said is kept as an example beside it. ``None`` under a key takes it out.
+
     Raises:
         Invalid: The value may not be kept; says why.
     """
@@ -39,14 +41,14 @@ def correct_fact(
         row = _fact_for(db, who, fact_id)
         if row is None:
             return None
-        _check_value(db, row, value or {})
-        found = ledger.correct(db, fact_id, status, who.userid, value)
-        customer = row["external_userid"]
+        stated = _stated(db, row, value or {})
+        found = ledger.correct(db, fact_id, status, who.userid, stated)
+        verdicts.record(db, row, status, who.userid, stated, now)
         journal.note(
             db,
             _DECIDED[status],
             now,
-            customer=customer,
+            customer=row["external_userid"],
             userid=who.userid,
             ref=fact_id,
             type=row["type"],
@@ -72,29 +74,20 @@ def _fact_for(db: Db, who: Viewer, fact_id: int) -> Row | None:
     return None if hidden else row
 
 
-def _check_value(db: Db, row: Row, value: dict[str, Any]) -> None:
-    """A correction may not smuggle in what the customer did not agree to have kept."""
-    for key in ("date_from", "date_to"):
-        if key in value:
-            _check_day(key, value[key])
-    amount = value.get("amount", 0)
-    if not isinstance(amount, int) or isinstance(amount, bool) or amount < 0:
-        raise Invalid("amount 应当是以元为单位的整数,例如 200000")
-    kept = json.loads(row["value"]) | value
-    becomes = classify(FactType(row["type"]), kept)
+def _stated(db: Db, row: Row, value: dict[str, Any]) -> dict[str, Any]:
+    """The value as a person leaves it.
+
+    A correction may not smuggle in what the customer did not agree to have kept.
+    """
+    kind, kept = FactType(row["type"]), json.loads(row["value"])
+    whole = check_value(kind, value, kept) if value else kept
+    if classify(kind, whole) is not FactClass(row["class"]):
+        raise Invalid("这样改会改变这条事实的敏感级别,请先否定它,再由客户的话重新读出")
     who = people.customer(db, row["external_userid"])
     agreed = who is not None and bool(who["sensitive_ok"])
-    if becomes is not FactClass(row["class"]):
-        raise Invalid("这样改会改变这条事实的敏感级别,请先否定它,再由客户的话重新读出")
     if not agreed and any(key in value for key in SENSITIVE_KEYS):
         raise Invalid("客户没有单独同意保存敏感信息,不能登记金额")
-
-
-def _check_day(key: str, written: Any) -> None:
-    try:
-        date.fromisoformat(written)
-    except (TypeError, ValueError):
-        raise Invalid(f"{key} 应当是日期,例如 2026-12-01") from None
+    return whole
 
 
 def close_case(

@@ -205,7 +205,9 @@ def test_a_person_corrects_a_fact_and_its_columns_follow(store: Database, vault:
     number = store.write(lambda db: learn(db, vault, "m0", NOON, inflow))
     assert number is not None
     row = store.write(
-        lambda db: ledger.correct(db, number, "confirmed", "lin", {"date_to": "2027-01-15"})
+        lambda db: ledger.correct(
+            db, number, "confirmed", "lin", {"amount": 150_000, "date_to": "2027-01-15"}
+        )
     )
     assert row is not None
     assert (row["status"], row["decided_by"], row["date_to"], row["amount"]) == (

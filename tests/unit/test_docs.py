@@ -23,6 +23,7 @@ from bot.actions import Change, Errand
 from bot.errors import Invalid
 from bot.facts import FactType, Speech
 from bot.importing.tables import TABLES
+from bot.schema import SCHEMA
 from bot.web.api import router
 from config.settings import Settings
 from handlers.reading import Reader
@@ -307,6 +308,13 @@ def test_every_file_of_the_rules_is_documented() -> None:
 )
 def test_every_key_that_a_branch_may_write_is_documented(names: set[str]) -> None:
     assert names - documented("docs/rules.md") == set()
+
+
+def test_every_key_of_a_fact_is_documented() -> None:
+    cells = rows(section("docs/rules.md", "Reading rules"))
+    told = {codes(each[0])[0]: codes(each[1]) for each in cells}
+    real = {kind.value: list(keys) for kind, keys in SCHEMA.items()}
+    assert real == {kind: keys for kind, keys in told.items() if kind in real}
 
 
 def test_every_rule_of_the_gate_is_documented_in_its_order() -> None:
