@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from datetime import date, datetime, time
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ import structlog
 
 from bot.actions import CloseCase, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
-from bot.clock import SHANGHAI, Clock, open_clock
+from bot.clock import Clock, open_clock
 from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
 from bot.links import LoginLinks, OutLinks
 from bot.model import ExternalUserId
-from bot.store import migrations, pushes, rings
+from bot.store import migrations, rings
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.web.door import Door
@@ -365,51 +365,12 @@ class Bot:
 
     def plan(self, on: date) -> list[dict[str, Any]]:
         """What would be sent on a day and what held back, with all reasons; changes nothing."""
-        return plan_dry(self, on)
+        from bot.dry import plan_dry
+
+        return plan_dry(self.database, self.mass.judge, self.clock.now(), on)
 
     def _now_ms(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def plan_dry(bot: Bot, on: date) -> list[dict[str, Any]]:
-    """Plan and judge inside a transaction that is undone."""
-    from bot.jobs import plan_steps
-
-    moment = max(bot.clock.now(), datetime.combine(on, time(9, 0), SHANGHAI))
-    if bot.clock.now().astimezone(SHANGHAI).date() > on:
-        moment = datetime.combine(on, time(9, 0), SHANGHAI)
-    found: list[dict[str, Any]] = []
-
-    def dry(db: Db) -> None:
-        pushes.plan(db, plan_steps(bot.rules, on), int(moment.timestamp() * 1000))
-        due = pushes.planned_on(db, on.isoformat())
-        found.extend(_plan_entry(judged, on) for judged in bot.mass.judge.judge(db, due, moment))
-        raise _Undo
-
-    with contextlib.suppress(_Undo):
-        bot.database.write(dry)
-    return found
-
-
-class _Undo(Exception):
-    """Ends a dry run: everything it wrote is rolled back."""
-
-
-def _plan_entry(judged: Any, on: date) -> dict[str, Any]:
-    push, decision = judged.push, judged.decision
-    return {
-        "on": on.isoformat(),
-        "external_userid": push["external_userid"],
-        "occasion": push["occasion"],
-        "cycle": push["cycle"],
-        "step": push["step"],
-        "campaign": push["campaign"],
-        "purpose": push["purpose"],
-        "decision": decision.answer.value,
-        "rules": list(decision.rules),
-        "text": judged.text,
-        "sender": push["sender"],
-    }
 
 
 def check_settings(settings: Settings) -> None:

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from bot.clock import SHANGHAI
 from bot.model import Channel, Layer, Purpose, Role
-from bot.yamlfile import Place, Scalar, Section
-from scheduler.textfile import read_file, read_name, read_slug
+from bot.yamlfile import Place, Scalar, Section, read_text
+from scheduler.textfile import parse_file, read_name, read_slug
 from scheduler.thresholds import SAME_DAY
 from scheduler.voice import SIGNATURE
 from scheduler.words import check_template
@@ -86,15 +86,20 @@ def load_campaigns(folder: Path) -> list[Campaign]:
     Raises:
         Invalid: With the file, the line and the fix.
     """
-    return [_campaign(path) for path in sorted(folder.glob("*.md"))]
+    return [parse_campaign(read_text(path), path.name) for path in sorted(folder.glob("*.md"))]
 
 
-def _campaign(path: Path) -> Campaign:
-    head, words, place, digest = read_file(path)
+def parse_campaign(source: str, file: str) -> Campaign:
+    """One campaign from its text, wherever it was written: in a file or in the console.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    head, words, place, digest = parse_file(source, file)
     occasion = OCCASIONS[head.value("occasion").choice(OCCASIONS)]
     steps = _steps(head, occasion)
     found = Campaign(
-        name=read_name(head, path),
+        name=read_name(head, file),
         version=head.value("version").whole(1, 9999),
         occasion=head.value("occasion").written,
         steps=steps,

@@ -99,7 +99,7 @@ def _message(path: Path) -> Message:
     parts = _parts(words, place, FORMS[form].parts)
     used = [check_template(template, at, FIELDS) for at, template in parts.values()]
     found = Message(
-        name=read_name(head, path),
+        name=read_name(head, path.name),
         version=head.value("version").whole(1, 9999),
         form=form,
         parts=MappingProxyType({name: template for name, (_, template) in parts.items()}),

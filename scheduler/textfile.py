@@ -21,15 +21,15 @@ class TextFile(NamedTuple):
     digest: str
 
 
-def read_name(head: Section, path: Path) -> str:
+def read_name(head: Section, file: str) -> str:
     """The name, which must be the file's, so that nobody looks for it twice.
 
     Raises:
         Invalid: It is another.
     """
-    value = head.value("name")
-    if read_slug(value) != path.stem:
-        raise value.wrong(f"name 要和文件名一致,请填 {path.stem}")
+    value, stem = head.value("name"), file.removesuffix(".md")
+    if read_slug(value) != stem:
+        raise value.wrong(f"name 要和文件名一致,请填 {stem}")
     return value.written
 
 
@@ -50,17 +50,25 @@ def read_file(path: Path) -> TextFile:
     Raises:
         Invalid: It is not in this form, with the file, the line and the fix.
     """
-    source = read_text(path)
+    return parse_file(read_text(path), path.name)
+
+
+def parse_file(source: str, file: str) -> TextFile:
+    """Take the text of a file apart; ``file`` is its name, for errors.
+
+    Raises:
+        Invalid: It is not in this form, with the file, the line and the fix.
+    """
     opening, _, rest = source.partition("\n")
     front, mark, words = rest.partition("\n---\n")
     if opening.rstrip() != "---" or not mark:
-        raise Place(path.name, 1).wrong("文件要以 --- 开头,写完各项后再用一行 --- 隔开话术")
+        raise Place(file, 1).wrong("文件要以 --- 开头,写完各项后再用一行 --- 隔开话术")
     begins = front.count("\n") + 4 + len(words) - len(words.lstrip("\n"))
     words = words.strip("\n").rstrip()
     if not words:
-        raise Place(path.name, begins).wrong("没有话术,请在第二个 --- 后面写上")
-    head = parse_section(front, path.name, above=1)
-    return TextFile(head, words, Place(path.name, begins), digest_of(source))
+        raise Place(file, begins).wrong("没有话术,请在第二个 --- 后面写上")
+    head = parse_section(front, file, above=1)
+    return TextFile(head, words, Place(file, begins), digest_of(source))
 
 
 def digest_of(source: str) -> str:

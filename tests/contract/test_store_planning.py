@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from branch_world import TODAY, Branch, build_branch, dump, shanghai
 
-from bot.app import Bot, plan_dry
 from bot.clock import FixedClock
+from bot.dry import plan_dry
 from bot.rulebook import Rulebook
 from bot.store.db import Database
 from bot.vault import Vault
@@ -29,10 +28,7 @@ def branch(store: Database, vault: Vault, clock: FixedClock, rules: Rulebook) ->
 
 
 def dry(branch: Branch, on: date) -> list[dict[str, Any]]:
-    bot = SimpleNamespace(
-        clock=branch.clock, database=branch.store, rules=branch.rules, mass=branch.mass
-    )
-    return plan_dry(cast("Bot", bot), on)
+    return plan_dry(branch.store, branch.mass.judge, branch.clock.now(), on)
 
 
 def told(found: list[dict[str, Any]]) -> list[tuple[str, str, str, list[str]]]:
