@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from bot.archive.source import ArchiveSource
     from bot.errands.mass import MassSender
     from bot.errands.staff import Desk
+    from bot.facts import Fact
     from bot.listening import Listener
+    from bot.model import ArchivedMessage
     from bot.outbox import Outbox
     from bot.rulebook import Rulebook
     from bot.web.services import Services
@@ -300,6 +302,7 @@ class Bot:
             refresh=self.refresh_customer,
             metrics=self.metrics,
             plan=lambda on: self.plan(date.fromisoformat(on)),
+            learned=self.learned,
         )
 
     def act(self, change: Refuse | CloseCase) -> None:
@@ -311,6 +314,11 @@ class Bot:
 
         self.database.write(apply)
         self.outbox.wake()
+
+    def learned(self, db: Db, message: ArchivedMessage, fact: Fact, fact_id: int) -> None:
+        """A person vouches for a fact: everything happens that happens when one is read."""
+        event = self.listener.learned(db, message, fact, fact_id, self._now_ms())
+        self.worker.notice(db, [event])
 
     def refused_by_import(self, db: Db, customer: str) -> None:
         """A refusal in a file of the core system stops what is under way, like any other."""

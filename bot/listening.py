@@ -20,12 +20,12 @@ from bot.happenings import (
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, UserId, is_external
 from bot.rulebook import Rulebook
 from bot.store import journal, ledger, people, segments, standing, talk
-from bot.store.db import Db
+from bot.store.db import Db, Row
 from bot.vault import Vault
 
 # Customer service has no archive agreement: without the consent row for profiling only what
 # the customer wants of us is read there.
-_KF_ALWAYS = frozenset(
+KF_ALWAYS = frozenset(
     {
         FactType.OPT_OUT,
         FactType.OPT_IN,
@@ -172,9 +172,7 @@ class Listener:
         who = people.customer(db, customer)
         assert who is not None
         for fact in facts:
-            if message.open_kfid and fact.type not in _KF_ALWAYS and not who["profiling_ok"]:
-                continue
-            kept = keepable(fact, sensitive_consent=bool(who["sensitive_ok"]))
+            kept = kept_of(fact, message, who)
             event = kept and self._keep_fact(db, message, kept, now)
             if event:
                 yield event
@@ -206,8 +204,13 @@ class Listener:
             ref=fact_id,
             type=fact.type,
         )
-        if not fact.settled:
-            return None
+        return self.learned(db, message, fact, fact_id, now) if fact.settled else None
+
+    def learned(
+        self, db: Db, message: ArchivedMessage, fact: Fact, fact_id: int, now: int
+    ) -> FactLearned:
+        """What handlers hear of a fact that counts, whoever read it."""
+        customer = ExternalUserId(message.sender)
         self._fill_ledger(db, customer, fact, now)
         return FactLearned(
             customer,
@@ -284,6 +287,13 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def kept_of(fact: Fact, message: ArchivedMessage, who: Row) -> Fact | None:
+    """What of a fact the customer's consents let us keep, or None when nothing."""
+    if message.open_kfid and fact.type not in KF_ALWAYS and not who["profiling_ok"]:
+        return None
+    return keepable(fact, sensitive_consent=bool(who["sensitive_ok"]))
 
 
 def _interests_changed(

@@ -6,7 +6,7 @@ Rules keep to it by their tests; people and models are held to it here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -166,7 +166,10 @@ _NEEDS: Mapping[FactType, tuple[str, ...]] = {
 
 
 def check_value(
-    fact_type: FactType, given: Mapping[str, Any], kept: Mapping[str, Any] | None = None
+    fact_type: FactType,
+    given: Mapping[str, Any],
+    kept: Mapping[str, Any] | None = None,
+    called: Callable[[str], str] = str,
 ) -> dict[str, Any]:
     """Hold what somebody gives to the schema; nothing is guessed or mended.
 
@@ -174,6 +177,7 @@ def check_value(
         fact_type: What the value is of.
         given: The keys to check; ``None`` under a key takes it out.
         kept: What is known already and is not checked again.
+        called: How errors call a key.
 
     Returns:
         The whole value, as it is to be kept.
@@ -188,12 +192,15 @@ def check_value(
             raise Invalid(f"{fact_type} 没有 {name} 这一项,可用的有:{'、'.join(keys)}")
         flaw = keys[name].flaw(each) if each is not None else ""
         if flaw:
-            raise Invalid(f"{name} {flaw}")
+            raise Invalid(f"{called(name)} {flaw}")
     whole = {name: each for name, each in {**(kept or {}), **given}.items() if each is not None}
     first, last = whole.get("date_from"), whole.get("date_to")
     if first and last and first > last:
-        raise Invalid("date_from 不能晚于 date_to")
+        raise Invalid(f"{called('date_from')} 不能晚于 {called('date_to')}")
     needed = _NEEDS.get(fact_type, ())
     if needed and not any(name in whole for name in needed):
-        raise Invalid(f"{fact_type} 至少要写明 {'、'.join(needed)} 中的一项")
+        raise Invalid(
+            f"至少要写明 {'、'.join(called(name) for name in needed)}"
+            f"{' 中的一项' if len(needed) > 1 else ''}"
+        )
     return whole

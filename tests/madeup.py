@@ -19,6 +19,7 @@ from madeup_town import NOW, fill, refresh
 from bot.actions import CloseCase, Refuse
 from bot.clock import FixedClock
 from bot.errands.staff import Desk
+from bot.facts import Fact
 from bot.links import LoginLinks, OutLinks
 from bot.rulebook import Rulebook, load_rulebook
 from bot.store import journal, migrations
@@ -40,6 +41,7 @@ class MadeUp:
     services: Services
     clock: FixedClock
     acted: list[Refuse | CloseCase] = field(default_factory=list)
+    heard: list[tuple[int, Fact]] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -116,6 +118,7 @@ def open_branch(folder: Path) -> MadeUp:
             refresh=lambda customer: branch.refresh(customer),  # noqa: PLW0108  # as above
             metrics=lambda: "qunguan_up 1\n",
             plan=planned,
+            learned=lambda _db, _message, fact, number: branch.heard.append((number, fact)),
         ),
         clock,
     )

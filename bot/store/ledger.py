@@ -193,6 +193,24 @@ def correct(
     return fact_row(db, fact_id)
 
 
+def vouch(db: Db, fact_id: int, by: str) -> Row:
+    """A person found this fact; what was said later about the same thing still counts."""
+    db.run(
+        "UPDATE fact SET decided_by = :by,"
+        " status = CASE status WHEN 'current' THEN 'confirmed' ELSE status END WHERE id = :id",
+        by=by,
+        id=fact_id,
+    )
+    row = fact_row(db, fact_id)
+    assert row is not None
+    return row
+
+
+def is_stale(row: Row, today: date) -> bool:
+    """Whether a fact is past the day until which it says anything."""
+    return row["expires_on"] is not None and row["expires_on"] < today.isoformat()
+
+
 def speaks_for_itself(db: Db, msgid: str) -> bool:
     """Whether a message held a refusal or a complaint above the threshold."""
     return bool(

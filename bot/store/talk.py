@@ -63,6 +63,13 @@ SELECT m.msgid, m.sender, m.sent_at, {_AFTER_STAFF} - m.answers AS more FROM mes
 WHERE m.conversation = :conversation AND m.sent_at BETWEEN :at AND :at + 600000
   AND m.state = 'read' AND {_AFTER_STAFF} <> m.answers
 """
+_SAID = """
+SELECT m.*, (SELECT count(*) FROM fact f WHERE f.msgid = m.msgid
+  AND f.status NOT IN ('recalled', 'rejected')) AS facts
+FROM message m WHERE m.state = 'read' AND m.text_sealed IS NOT NULL
+  AND (:mine IS NULL OR m.chat_id <> '' OR m.conversation LIKE 'wk%'
+    OR m.conversation = :mine || '|' || m.sender)
+"""
 # The latest answer wins, whatever the order in which answers reach us; of two from the same
 # moment the refusing one does.
 _AGREE = """
@@ -214,6 +221,27 @@ def last_words(db: Db, vault: Vault, customer: str) -> tuple[str, datetime] | No
         return None
     words = " ".join(vault.open_text(row["text_sealed"]).split())
     return words, datetime.fromtimestamp(row["sent_at"] / 1000, UTC)
+
+
+def said_lately(db: Db, customer: str, mine: str | None, before: int, limit: int) -> list[Row]:
+    """What a customer said where we may read, newest first, before a moment (epoch ms).
+
+    ``mine`` leaves out what was said to colleagues one to one; None is for those who may see
+    that too. ``facts`` tells how many facts stand on each message.
+    """
+    return db.rows(
+        f"{_SAID} AND m.sender = :id AND m.sent_at < :before"
+        " ORDER BY m.sent_at DESC, m.seq DESC LIMIT :limit",
+        id=customer,
+        mine=mine,
+        before=before,
+        limit=limit,
+    )
+
+
+def said(db: Db, msgid: str, mine: str | None) -> Row | None:
+    """One message as ``said_lately`` gives it; None when it may not be read."""
+    return db.one(f"{_SAID} AND m.msgid = :msgid", msgid=msgid, mine=mine)
 
 
 # -- consent to be read

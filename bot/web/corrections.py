@@ -10,9 +10,10 @@ from bot.errors import Invalid
 from bot.facts import SENSITIVE_KEYS, FactClass, FactType, classify
 from bot.model import UserId
 from bot.schema import check_value
-from bot.store import cases, journal, ledger, lists, people, sight, verdicts
+from bot.store import cases, journal, ledger, lists, people, sight, talk, verdicts
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer
+from bot.web.adding import let_act
 from bot.web.services import Services
 
 LATER = "later"
@@ -38,12 +39,14 @@ def correct_fact(
     now = int(services.clock.now().timestamp() * 1000)
 
     def change(db: Db) -> Row | None:
-        row = _fact_for(db, who, fact_id)
+        row = fact_for(db, who, fact_id)
         if row is None:
             return None
-        stated = _stated(db, row, value or {})
+        stated = _stated(db, who, row, value or {})
         found = ledger.correct(db, fact_id, status, who.userid, stated)
         verdicts.record(db, row, status, who.userid, stated, now)
+        if row["status"] == "pending":
+            _let_act(services, db, found)
         journal.note(
             db,
             _DECIDED[status],
@@ -63,7 +66,15 @@ def correct_fact(
     return found
 
 
-def _fact_for(db: Db, who: Viewer, fact_id: int) -> Row | None:
+def _let_act(services: Services, db: Db, found: Row | None) -> None:
+    """What waited for a person acts once one has confirmed it."""
+    said = talk.said(db, found["msgid"], None) if found is not None else None
+    if found is not None and said is not None:
+        let_act(services, db, found, talk.restore(said, services.vault))
+
+
+def fact_for(db: Db, who: Viewer, fact_id: int) -> Row | None:
+    """A fact that somebody may see and decide on."""
     row = ledger.fact_row(db, fact_id)
     if row is None or row["status"] == "recalled":
         return None
@@ -74,7 +85,7 @@ def _fact_for(db: Db, who: Viewer, fact_id: int) -> Row | None:
     return None if hidden else row
 
 
-def _stated(db: Db, row: Row, value: dict[str, Any]) -> dict[str, Any]:
+def _stated(db: Db, who: Viewer, row: Row, value: dict[str, Any]) -> dict[str, Any]:
     """The value as a person leaves it.
 
     A correction may not smuggle in what the customer did not agree to have kept.
@@ -83,10 +94,13 @@ def _stated(db: Db, row: Row, value: dict[str, Any]) -> dict[str, Any]:
     whole = check_value(kind, value, kept) if value else kept
     if classify(kind, whole) is not FactClass(row["class"]):
         raise Invalid("这样改会改变这条事实的敏感级别,请先否定它,再由客户的话重新读出")
-    who = people.customer(db, row["external_userid"])
-    agreed = who is not None and bool(who["sensitive_ok"])
-    if not agreed and any(key in value for key in SENSITIVE_KEYS):
+    customer = people.customer(db, row["external_userid"])
+    agreed = customer is not None and bool(customer["sensitive_ok"])
+    if not agreed and any(value.get(key) is not None for key in SENSITIVE_KEYS):
         raise Invalid("客户没有单独同意保存敏感信息,不能登记金额")
+    touched = any(key in value for key in SENSITIVE_KEYS)
+    if touched and not sight.may_see_sensitive(db, who, row["external_userid"]):
+        raise Invalid("金额只能由跟进员工和网点负责人改")
     return whole
 
 

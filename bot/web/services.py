@@ -10,9 +10,11 @@ from typing import Any
 from bot.actions import CloseCase, Refuse
 from bot.clock import Clock
 from bot.errands.staff import Desk
+from bot.facts import Fact
 from bot.links import LoginLinks, OutLinks
+from bot.model import ArchivedMessage
 from bot.rulebook import Rulebook
-from bot.store.db import Database
+from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import WeComClient
 
@@ -27,6 +29,7 @@ class Services:
         api_token: Bearer token of the JSON interface; "" means closed.
         act: Applies a change as a handler's would be, durably, with everything it causes.
         metrics: The text of ``/metrics``.
+        learned: Lets the handlers hear of a fact, by its id, that a person vouches for.
         plan: What would be sent on a day: one entry a customer and occasion.
         corp_id: With ``agent_id`` the app that employees sign in through; "" hides that way.
         wecom_base_url: Where the sign-in of a private edition or the sandbox lives too.
@@ -46,6 +49,7 @@ class Services:
     refresh: Callable[[str], None]
     metrics: Callable[[], str]
     plan: Callable[[str], list[dict[str, Any]]]
+    learned: Callable[[Db, ArchivedMessage, Fact, int], None]
     corp_id: str = ""
     agent_id: int = 0
     wecom_base_url: str = PUBLIC_WECOM

@@ -24,6 +24,7 @@ _FAMILIES: Mapping[tuple[str, str], str] = {
     ("", "appetite"): "appetite",
     ("", "response"): "response",
     ("", "scope"): "scope",
+    ("", "calendar"): "calendar",
     ("", "group"): "occupation",
     ("contact.request", "channel"): "reach",
     ("life.event", "kind"): "life",
@@ -107,8 +108,13 @@ def _birthday(value: Mapping[str, Any], label: Label) -> str:
     return f"{calendar}{year}{month}{day}"
 
 
+def family_of(kind: str, key: str) -> str:
+    """The family of labels that names the values of a key; "" when they name themselves."""
+    return _FAMILIES.get((kind, key)) or _FAMILIES.get(("", key), "")
+
+
 def _part(kind: str, key: str, value: Any, label: Label) -> str:
-    family = _FAMILIES.get((kind, key)) or _FAMILIES.get(("", key))
+    family = family_of(kind, key)
     if family:
         return label(family, str(value))
     plain: dict[str, str] = {

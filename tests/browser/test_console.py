@@ -38,10 +38,13 @@ PAGES = (
     "/cases/1",
     "/customers",
     "/customers/wmWang",
+    "/customers/wmWang/talk",
+    "/facts/2",
     "/pushes",
     "/pushes/plan?on=2026-12-01",
     "/groups",
     "/groups/wrShop",
+    "/rules",
     "/login",
     "/docs",
 )

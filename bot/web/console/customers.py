@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from bot.actions import Refuse
 from bot.clock import today
-from bot.errors import Invalid
 from bot.model import ExternalUserId, Layer
-from bot.store import chats, lists, talk, views
+from bot.store import lists, views
 from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.charts import bars
 from bot.web.console.telling import Teller
-from bot.web.corrections import correct_fact, note_act
+from bot.web.corrections import note_act
 from bot.web.pages import Missing
 from bot.web.profiles import Profile, profile_of
 from bot.web.services import Services
@@ -27,7 +25,6 @@ from bot.web.wording import phone_words
 
 router = APIRouter(include_in_schema=False)
 _PAGE = 50
-_DECISIONS = ("confirmed", "rejected")
 
 
 @router.get("/customers")
@@ -100,7 +97,7 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
         name=teller.name(external_userid),
         phone=phone_words(services.vault.open_text(row["phone_sealed"])),
         profile=profile,
-        ledger=_ledger(services, db, teller, profile),
+        ledger=_ledger(services, teller, profile),
         pushes=[push_entry(services, each) for each in pushes],
         cases=[
             {"row": each, "matter": teller.matter(each), "topic": teller.topic(each)}
@@ -114,33 +111,18 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
 
 
 def _ledger(
-    services: Services, db: Db, teller: Teller, profile: Profile
+    services: Services, teller: Teller, profile: Profile
 ) -> list[tuple[str, list[dict[str, Any]]]]:
     """Facts by type in the order of the labels, each with where it was said."""
-    place = _placer(db, teller)
     by_type: dict[str, list[dict[str, Any]]] = {}
     for row in profile.around.facts:
         shown = teller.fact(row)
         if shown is not None and not shown["hidden"]:
-            entry = {"row": row, **shown, "place": place(row["msgid"])}
+            entry = {"row": row, **shown, "place": teller.place(row["msgid"])}
             by_type.setdefault(row["type"], []).append(entry)
     order = list(services.rules.labels.get("fact", {}))
     known = sorted(by_type, key=lambda kind: order.index(kind) if kind in order else len(order))
     return [(kind, by_type[kind]) for kind in known]
-
-
-def _placer(db: Db, teller: Teller) -> Callable[[str], str]:
-    def place(msgid: str) -> str:
-        message = talk.message(db, msgid)
-        if message is None:
-            return ""
-        if message["chat_id"]:
-            name = chats.group_name(db, message["chat_id"])
-            return f"群「{name}」" if name else "客户群"
-        inside = message["conversation"].partition("|")[0]
-        return "微信客服" if inside.startswith("wk") else f"和{teller.staff(inside)}的单聊"
-
-    return place
 
 
 def push_entry(services: Services, row: Row) -> dict[str, Any]:
@@ -166,20 +148,3 @@ def refuse(request: Request, person: Sender, external_userid: str) -> Response:
         services.act(Refuse(who, "marketing", "staff_button", proof))
         note_act(services, person.viewer.userid, "register_refusal", external_userid)
     return RedirectResponse(f"/customers/{external_userid}", 303)
-
-
-@router.post("/facts/{fact_id}")
-def decide(
-    request: Request, person: Sender, fact_id: int, status: Annotated[str, Form()] = ""
-) -> Response:
-    """A fact is confirmed or rejected by somebody who may see it."""
-    services = services_of(request)
-    if status not in _DECISIONS:
-        raise Missing
-    try:
-        found = correct_fact(services, person.viewer, fact_id, status)
-    except Invalid:
-        raise Missing from None
-    if found is None:
-        raise Missing
-    return RedirectResponse(f"/customers/{found['external_userid']}#ledger", 303)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.clock import today
 from bot.facts import FactClass
-from bot.store import cases, chats, ledger, lists, views
+from bot.store import cases, chats, ledger, lists, talk, views
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer, may_see_sensitive
 from bot.web.services import Services
@@ -43,6 +43,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "fact_pending",
         "fact_confirmed",
         "fact_rejected",
+        "fact_added",
         "recalled",
         "segments",
         "states",
@@ -186,6 +187,17 @@ class Teller:
                 self._db, self._who, chat_id
             )
         return self._groups[chat_id]
+
+    def place(self, msgid: str) -> str:
+        """Where a message was said; "" when that is not known any more."""
+        message = talk.message(self._db, msgid)
+        if message is None:
+            return ""
+        if message["chat_id"]:
+            name = chats.group_name(self._db, message["chat_id"])
+            return f"群「{name}」" if name else "客户群"
+        inside = message["conversation"].partition("|")[0]
+        return "微信客服" if inside.startswith("wk") else f"和{self.staff(inside)}的单聊"
 
     # -- what a kind needs
 
