@@ -44,7 +44,6 @@ PAGES = (
     "/pushes/plan?on=2026-12-01",
     "/groups",
     "/groups/wrShop",
-    "/rules",
     "/login",
     "/docs",
 )
@@ -179,6 +178,16 @@ def test_older_lines_come_on_demand(page: Page, madeup: MadeUp) -> None:
     expect(page.locator(".line")).to_have_count(60)
     page.get_by_role("button", name="看更早的").click()
     expect(page.locator(".line", has_text="过闸")).to_have_count(1)
+
+
+def test_the_menu_and_the_page_of_a_head_fit_the_screen(
+    context: BrowserContext, madeup: MadeUp
+) -> None:
+    found = context.new_page()
+    found.goto(madeup.login("zhoujun"))
+    found.get_by_role("link", name="规则").click()
+    expect(found.get_by_role("heading", name="规则的成绩")).to_be_visible()
+    assert too_wide(found) <= 0
 
 
 def test_no_page_is_wider_than_the_screen(page: Page) -> None:
