@@ -32,8 +32,10 @@ from bot.wire import CallbackKeys
 from config.settings import PUBLIC_WECOM, Settings
 
 if TYPE_CHECKING:
+    from bot.approving import Approving
     from bot.archive.pull import Decryptor
     from bot.archive.source import ArchiveSource
+    from bot.dry import Trials
     from bot.errands.mass import MassSender
     from bot.errands.staff import Desk
     from bot.facts import Fact
@@ -149,6 +151,20 @@ class Bot:
         from bot.errands.mass import MassSender
 
         return MassSender(self.database, self.vault, self.clock, self.rules, self.wecom)
+
+    @cached_property
+    def approving(self) -> Approving:
+        """What people do with campaigns."""
+        from bot.approving import Approving
+
+        return Approving(self.database, self.clock, self.rules, self.trials)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Campaigns tried without effect."""
+        from bot.dry import Trials
+
+        return Trials(self.database, self.clock, self.mass.judge)
 
     @cached_property
     def desk(self) -> Desk:
@@ -302,6 +318,8 @@ class Bot:
             refresh=self.refresh_customer,
             metrics=self.metrics,
             plan=lambda on: self.plan(date.fromisoformat(on)),
+            approving=self.approving,
+            preview=self.trials.preview,
             learned=self.learned,
         )
 

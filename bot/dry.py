@@ -1,16 +1,23 @@
-"""Dry runs: a day planned and judged inside a transaction that is undone."""
+"""Dry runs: planned and judged inside a transaction that is undone."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, TypeVar
 
-from bot.clock import SHANGHAI
+from bot.clock import SHANGHAI, Clock
 from bot.errands.judging import Judge, Judged
 from bot.jobs import plan_steps
-from bot.store import pushes
+from bot.permits import Permit, permits_of
+from bot.store import pushes, samples
 from bot.store.db import Database, Db
+from scheduler.approval import stamp_of
+from scheduler.campaigns import Campaign
+
+T = TypeVar("T")
 
 
 class _Undo(Exception):
@@ -26,19 +33,85 @@ def plan_dry(database: Database, judge: Judge, now: datetime, on: date) -> list[
         now: A day to come is judged as at 09:00, and so is one that has passed.
         on: The day, Asia/Shanghai.
     """
-    opening = datetime.combine(on, time(9, 0), SHANGHAI)
-    moment = opening if now.astimezone(SHANGHAI).date() > on else max(now, opening)
-    found: list[dict[str, Any]] = []
+    moment = _moment(now, on)
 
-    def dry(db: Db) -> None:
-        pushes.plan(db, plan_steps(judge.rules, on), int(moment.timestamp() * 1000))
+    def dry(db: Db) -> list[dict[str, Any]]:
+        in_force = permits_of(db, judge.rules, moment)
+        pushes.plan(db, plan_steps(judge.rules, on, in_force), int(moment.timestamp() * 1000))
         due = pushes.planned_on(db, on.isoformat())
-        found.extend(_entry(judged, on) for judged in judge.judge(db, due, moment))
+        return [_entry(judged, on) for judged in judge.judge(db, due, moment)]
+
+    return _undone(database, dry)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Campaigns tried as if they were approved: whom they would reach, and in what words."""
+
+    database: Database
+    clock: Clock
+    judge: Judge
+
+    def run(self, campaign: Campaign, on: date) -> list[dict[str, Any]]:
+        """What a day would bring of one campaign: one entry a customer and step (A5)."""
+        moment, permits = _moment(self.clock.now(), on), self._supposed(campaign)
+
+        def dry(db: Db) -> list[dict[str, Any]]:
+            steps = plan_steps(self.judge.rules, on, permits)
+            pushes.plan(db, steps, int(moment.timestamp() * 1000))
+            due = samples.planned_for(db, campaign.name, on.isoformat(), stamp_of(campaign))
+            return [_entry(judged, on) for judged in self.judge.judge(db, due, moment, permits)]
+
+        return _undone(self.database, dry)
+
+    def preview(self, campaign: Campaign, customer: str) -> dict[str, Any]:
+        """The words for one customer whatever the gate says, and what it would say now.
+
+        Raises:
+            Invalid: The text cannot be filled for them; names the variable.
+        """
+        at, permits = self.clock.now(), self._supposed(campaign)
+
+        def dry(db: Db) -> dict[str, Any]:
+            push = samples.sample(
+                db,
+                customer,
+                campaign=campaign.name,
+                version=stamp_of(campaign),
+                occasion=campaign.occasion,
+                purpose=campaign.purpose,
+                step=campaign.steps[0],
+                today=at.astimezone(SHANGHAI).date(),
+                now=int(at.timestamp() * 1000),
+            )
+            (judged,) = self.judge.judge(db, [push], at, permits)
+            text = judged.text or self.judge.render(db, campaign, push, at)[1]
+            return {**_entry(judged, at.astimezone(SHANGHAI).date()), "text": text}
+
+        return _undone(self.database, dry)
+
+    def _supposed(self, campaign: Campaign) -> dict[str, Permit]:
+        words = frozenset(self.judge.rules.approvals.to_review(campaign.words))
+        permit = Permit(campaign, stamp_of(campaign), valid=True, why="supposed", reviewed=words)
+        return {campaign.name: permit}
+
+
+def _moment(now: datetime, on: date) -> datetime:
+    opening = datetime.combine(on, time(9, 0), SHANGHAI)
+    return opening if now.astimezone(SHANGHAI).date() > on else max(now, opening)
+
+
+def _undone(database: Database, dry: Callable[[Db], T]) -> T:
+    """What a change gives; the change itself is rolled back."""
+    found: list[T] = []
+
+    def change(db: Db) -> None:
+        found.append(dry(db))
         raise _Undo
 
     with contextlib.suppress(_Undo):
-        database.write(dry)
-    return found
+        database.write(change)
+    return found[0]
 
 
 def _entry(judged: Judged, on: date) -> dict[str, Any]:

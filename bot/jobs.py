@@ -16,6 +16,7 @@ from bot.errors import Retry
 from bot.happenings import CaseOverdue
 from bot.listening import Listener, segments_changed
 from bot.model import ChatId, ExternalUserId, Purpose, UserId
+from bot.permits import Permits, permits_of
 from bot.rulebook import Rulebook
 from bot.store import cases, journal, people, pushes, rings, segments, standing, talk
 from bot.store.db import Database, Db
@@ -73,7 +74,8 @@ class Jobs:
             rings.check(db, fence)
             if not self.mass.judge.is_fresh(db):
                 raise Retry("还没有和企业微信核对过客户关系,稍后再排")
-            planned = pushes.plan(db, plan_steps(self.rules, on), self._now())
+            in_force = permits_of(db, self.rules, self.clock.now())
+            planned = pushes.plan(db, plan_steps(self.rules, on, in_force), self._now())
             # Only now: greetings of missed days were planned, and show as expired.
             if on == today(self.clock):
                 self.rules.advance_birthdays(db, self._now())
@@ -232,10 +234,13 @@ def latest_useful(rules: Rulebook, occasion: str, on: date) -> datetime:
     return datetime.combine(on + timedelta(days=days + 1), time(0), SHANGHAI)
 
 
-def plan_steps(rules: Rulebook, on: date) -> list[pushes.PlanStep]:
-    """What a day's planning looks for: one entry a campaign, step and calendar."""
+def plan_steps(rules: Rulebook, on: date, in_force: Permits) -> list[pushes.PlanStep]:
+    """What a day's planning looks for: one entry a campaign in force, step and calendar."""
     found = []
-    for campaign in rules.campaigns.values():
+    for permit in in_force.values():
+        campaign = permit.campaign
+        if campaign is None or permit.why == "paused":
+            continue
         opens = rules.calendar.next_open(
             Purpose(campaign.purpose), datetime.combine(on, time(8, 30), SHANGHAI)
         )
@@ -247,7 +252,7 @@ def plan_steps(rules: Rulebook, on: date) -> list[pushes.PlanStep]:
                 found.append(
                     pushes.PlanStep(
                         campaign=campaign.name,
-                        version=str(campaign.version),
+                        version=permit.stamp,
                         occasion=campaign.occasion,
                         purpose=campaign.purpose,
                         step=str(step),

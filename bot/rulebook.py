@@ -26,6 +26,7 @@ from handlers.rules import (
     load_tag_names,
 )
 from handlers.states import ActiveLine, StandingRules, load_states
+from scheduler.approval import ApprovalRules, load_approvals
 from scheduler.calendar import BranchCalendar, build_calendar, load_holidays
 from scheduler.campaigns import Campaign, load_campaigns
 from scheduler.lunar import next_birthday
@@ -51,6 +52,7 @@ class Rulebook:
     ledger: LedgerRules
     tags: list[TagName]
     escalation: EscalationRules
+    approvals: ApprovalRules
     campaigns: Mapping[str, Campaign]
     messages: Messages
     words: Words
@@ -184,6 +186,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         ledger=load_ledger(config / "rules" / "ledger.yaml"),
         tags=load_tag_names(config / "rules" / "tags.yaml", segments),
         escalation=load_escalation(config / "rules" / "escalation.yaml"),
+        approvals=load_approvals(config / "approvals.yaml"),
         campaigns={each.name: each for each in load_campaigns(templates / "campaigns")},
         messages=load_messages(templates / "messages"),
         words=load_words(templates / "messages" / "words.yaml"),

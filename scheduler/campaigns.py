@@ -16,6 +16,27 @@ from scheduler.thresholds import SAME_DAY
 from scheduler.voice import SIGNATURE
 from scheduler.words import check_template
 
+KINDS = (
+    "demand_deposit",
+    "time_deposit",
+    "large_cd",
+    "treasury_bond",
+    "wealth",
+    "fund",
+    "insurance",
+    "gold",
+    "mortgage",
+    "business_loan",
+    "consumer_loan",
+    "credit_card",
+    "payroll",
+    "payment_code",
+    "social_security_card",
+    "mobile_banking",
+    "foreign_exchange",
+    "pension_account",
+)
+"""Kinds of product, as facts and holdings name them."""
 _SIGNED = frozenset({"branch", "sender_name"})
 _APPROVERS = (Role.HEAD, Role.CITY, Role.COMPLIANCE)
 
@@ -50,6 +71,7 @@ class Campaign:
         layers: Who is addressed by name; the others get the same words with 您好.
         holdout: Per cent of the audience that gets nothing.
         approver: The role that approves this text.
+        product_kinds: Kinds of product that the words speak of; they decide who must approve.
         words: The template, ending in the signature.
         text_hash: SHA-256 of the whole file, line ends normalised.
     """
@@ -68,6 +90,7 @@ class Campaign:
     approver: Role
     words: str = field(repr=False)
     text_hash: str
+    product_kinds: frozenset[str] = frozenset()
 
     def useful_until(self, step: int, due_on: date) -> datetime:
         """When the push of a step stops making sense: the end of its last useful day, UTC.
@@ -113,6 +136,7 @@ def parse_campaign(source: str, file: str) -> Campaign:
         approver=Role(head.value("approver").choice(_APPROVERS)),
         words=words,
         text_hash=digest,
+        product_kinds=frozenset(item.choice(KINDS) for item in head.values("product_kinds")),
     )
     head.close()
     _check_sense(found, occasion, head)
@@ -125,6 +149,8 @@ def _check_sense(found: Campaign, occasion: _Occasion, head: Section) -> None:
         raise head.value("purpose").wrong(
             f"{found.occasion} 只能是 {occasion.purpose}:带产品或活动的内容请另写一份营销话术"
         )
+    if found.product_kinds and found.purpose is not Purpose.MARKETING:
+        raise head.wrong("提到产品的话术是营销,purpose 要写 marketing;不提产品就去掉 product_kinds")
     if found.purpose is Purpose.SERVICE and found.holdout:
         raise head.value("holdout").wrong("服务通知不能留对照组,请填 0")
     if bool(found.layers) != found.personal:

@@ -18,7 +18,7 @@ from bot.model import Channel, Purpose
 from scheduler.calendar import BranchCalendar
 from scheduler.thresholds import Thresholds
 
-_LOOK_AGAIN = timedelta(minutes=15)
+LOOK_AGAIN = timedelta(minutes=15)
 """A message whose inputs could not be read is looked at again after this long."""
 _ADULT = 18
 
@@ -61,7 +61,7 @@ class Standing:
         refused, consented: The derived state of the consent rows for marketing.
         paused: A complaint or fraud case of the customer waits for its person.
         born_on: Solar birth date when known; False when it is known to be unknown.
-        text_pinned: The text is one that the release pins by hash.
+        text_pinned: Exactly this text is pinned by the release or covered by a valid approval.
         sent_today, sent_this_week, sent_this_month: Marketing to this customer, confirmed
             and reserved, over all campaigns.
         channel_used, channel_cap: The channel's own quota for this customer in this month.
@@ -120,7 +120,7 @@ class Gate:
             return _unread("G1", at)
         scopes = {"bank", f"branch:{what.branch}", f"campaign:{what.campaign}"}
         return (
-            Decision(Answer.HOLD, ("G1",), at + _LOOK_AGAIN)
+            Decision(Answer.HOLD, ("G1",), at + LOOK_AGAIN)
             if (scopes & now.kill_switches)
             else None
         )
@@ -154,7 +154,7 @@ class Gate:
             return None
         if now.paused is None:
             return _unread("F5", at)
-        return Decision(Answer.HOLD, ("F5",), at + _LOOK_AGAIN) if now.paused else None
+        return Decision(Answer.HOLD, ("F5",), at + LOOK_AGAIN) if now.paused else None
 
     def g5_age(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
         """G5: unknown age gets service and greetings alone, and so do minors."""
@@ -170,10 +170,10 @@ class Gate:
         return None
 
     def g6_approval(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
-        """G6: only the texts of the release, pinned by hash."""
+        """G6: only texts that the release pins by hash or that people have approved as they are."""
         if now.text_pinned is None:
             return _unread("G6", at)
-        return None if now.text_pinned else Decision(Answer.HOLD, ("G6",), at + _LOOK_AGAIN)
+        return None if now.text_pinned else Decision(Answer.HOLD, ("G6",), at + LOOK_AGAIN)
 
     def g12_hours(self, what: Candidate, _now: Standing, at: datetime) -> Decision | None:
         """G12: quiet hours and closed days of the purpose."""
@@ -235,7 +235,7 @@ _RULES: tuple[_Rule, ...] = (
 
 
 def _unread(rule: str, at: datetime) -> Decision:
-    return Decision(Answer.HOLD, (rule, "unknown"), at + _LOOK_AGAIN)
+    return Decision(Answer.HOLD, (rule, "unknown"), at + LOOK_AGAIN)
 
 
 def _age(born: date, today: date) -> int:

@@ -17,7 +17,10 @@ import uvicorn
 from madeup_town import NOW, fill, refresh
 
 from bot.actions import CloseCase, Refuse
+from bot.approving import Approving
 from bot.clock import FixedClock
+from bot.dry import Trials
+from bot.errands.judging import Judge
 from bot.errands.staff import Desk
 from bot.facts import Fact
 from bot.links import LoginLinks, OutLinks
@@ -103,6 +106,7 @@ def open_branch(folder: Path) -> MadeUp:
     rules = rulebook()
     wecom = WeComClient("http://127.0.0.1:9", "wwTest", 1, Secrets(agent="none"))
     logins = LoginLinks("http://console.invalid", vault, clock)
+    trials = Trials(database, clock, Judge(clock, rules))
     branch = MadeUp(
         Services(
             database=database,
@@ -118,6 +122,8 @@ def open_branch(folder: Path) -> MadeUp:
             refresh=lambda customer: branch.refresh(customer),  # noqa: PLW0108  # as above
             metrics=lambda: "qunguan_up 1\n",
             plan=planned,
+            approving=Approving(database, clock, rules, trials),
+            preview=trials.preview,
             learned=lambda _db, _message, fact, number: branch.heard.append((number, fact)),
         ),
         clock,

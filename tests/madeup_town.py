@@ -336,6 +336,7 @@ def _pushes(db: Db, branch: MadeUp) -> None:
                 [row],
                 text_sealed=branch.services.vault.seal_text(texts[customer]),
                 text_hash=customer,
+                version="1",
                 now=at(9, 0, 5),
             )
             pushes.move_task(db, task, "accepted", at(9, 0, 6), wecom_msgid=f"msg-{customer}")

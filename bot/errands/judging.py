@@ -14,11 +14,12 @@ import structlog
 from bot.clock import SHANGHAI, Clock
 from bot.errors import Invalid
 from bot.model import Channel, Layer, Purpose
+from bot.permits import Permit, Permits, permits_of
 from bot.rulebook import Rulebook
 from bot.store import people, pushes, talk
 from bot.store.db import Db, Row
 from scheduler.campaigns import Campaign
-from scheduler.gate import Answer, Candidate, Decision, Gate, Standing
+from scheduler.gate import LOOK_AGAIN, Answer, Candidate, Decision, Gate, Standing
 from scheduler.lunar import lunar_of
 
 log = structlog.get_logger()
@@ -27,12 +28,13 @@ _FRESH = timedelta(hours=26)
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A due push with the gate's decision and, when it may go, its text."""
+    """A due push with the gate's decision, when it may go its text, and by what permission."""
 
     push: Row
     decision: Decision
     text: str = ""
     by_name: bool = False
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,29 @@ class Judge:
     clock: Clock
     rules: Rulebook
 
-    def judge(self, db: Db, due: Iterable[Row], at: datetime) -> list[Judged]:
-        """Ask the gate about pushes as they stand now, and render what may go."""
+    def judge(
+        self, db: Db, due: Iterable[Row], at: datetime, permits: Permits | None = None
+    ) -> list[Judged]:
+        """Ask the gate about pushes as they stand now, and render what may go.
+
+        ``permits`` are those of this moment unless a dry run says what it supposes.
+        """
         rows = list(due)
         standings = pushes.standings(db, [row["id"] for row in rows], at)
         switches = pushes.kill_switches(db)
         gate = Gate(self.rules.thresholds, self.rules.calendar)
         fresh = self.is_fresh(db)
-        return [
-            self._judge_one(
-                db, gate, row, standings.get(row["id"]) if fresh else None, switches, at
-            )
-            for row in rows
-        ]
+        known = permits_of(db, self.rules, at) if permits is None else permits
+
+        def one(push: Row) -> Judged:
+            permit = known.get(push["campaign"])
+            pinned = permit is not None and permit.allows(push)
+            found = standings.get(push["id"]) if fresh else None
+            standing = standing_of(found, switches, at, text_pinned=pinned)
+            decision = gate.decide(candidate_of(push), standing, at)
+            return self._worded(db, push, decision, permit, at)
+
+        return [one(row) for row in rows]
 
     def is_fresh(self, db: Db) -> bool:
         """Friendships that were not compared with WeCom for a day are not known any more."""
@@ -66,28 +78,22 @@ class Judge:
         now = int(self.clock.now().timestamp() * 1000)
         return now - compared <= _FRESH / timedelta(milliseconds=1)
 
-    def _judge_one(
-        self,
-        db: Db,
-        gate: Gate,
-        push: Row,
-        found: Row | None,
-        switches: frozenset[str],
-        at: datetime,
+    def _worded(
+        self, db: Db, push: Row, decision: Decision, permit: Permit | None, at: datetime
     ) -> Judged:
-        campaign = self.rules.campaigns.get(push["campaign"])
-        pinned = campaign is not None and self.rules.is_pinned(campaign)
-        standing = standing_of(found, switches, at, text_pinned=pinned)
-        decision = gate.decide(candidate_of(push), standing, at)
-        if decision.answer is not Answer.SEND or campaign is None:
-            return Judged(push, decision)
+        campaign = permit.campaign if permit else None
+        if decision.answer is not Answer.SEND or permit is None or campaign is None:
+            return Judged(push, decision, permit=permit)
         try:
             by_name, text = self.render(db, campaign, push, at)
         except Invalid as missing:
             # K1: a missing word means no send, never a gap in the text.
             log.warning("text could not be rendered", push=push["id"], reason=str(missing))
-            return Judged(push, Decision(Answer.DROP, ("K1",)))
-        return Judged(push, decision, text, by_name)
+            return Judged(push, Decision(Answer.DROP, ("K1",)), permit=permit)
+        if set(self.rules.approvals.to_review(text)) - permit.reviewed:
+            # A value brought a word in that nobody has looked at in this text.
+            return Judged(push, Decision(Answer.HOLD, ("K2",), at + LOOK_AGAIN), permit=permit)
+        return Judged(push, decision, text, by_name, permit)
 
     def render(self, db: Db, campaign: Campaign, push: Row, at: datetime) -> tuple[bool, str]:
         """Whether the customer is addressed by name, and the words."""

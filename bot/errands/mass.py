@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import structlog
 
@@ -91,7 +92,7 @@ class MassSender:
             customer=push["external_userid"],
             push_id=push["id"],
             until=until,
-            inputs={"campaign": push["campaign"], "version": push["version"]},
+            inputs=_inputs(judged),
         )
         if decision.answer is Answer.HOLD:
             pushes.hold(db, push["id"], until or now, decision.rules, now)
@@ -132,16 +133,20 @@ class MassSender:
             return judged
         who = people.customer(db, push["external_userid"])
         assert who is not None
-        text = self.judge.text(db, self.rules.campaigns[campaign], push, who, at, by_name=False)
+        assert judged.permit is not None
+        assert judged.permit.campaign is not None
+        text = self.judge.text(db, judged.permit.campaign, push, who, at, by_name=False)
         return replace(judged, text=text, by_name=False)
 
     def _make_task(self, db: Db, group: list[Judged], now: int) -> None:
-        text = group[0].text
+        text, permit = group[0].text, group[0].permit
+        assert permit is not None
         task_id = pushes.create_task(
             db,
             [each.push for each in group],
             text_sealed=self.vault.seal_text(text),
             text_hash=hash_of(text),
+            version=permit.stamp,
             now=now,
         )
         outbox.add(db, CreateMassSend(task_id), now)
@@ -476,6 +481,18 @@ class MassSender:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
+
+
+def _inputs(judged: Judged) -> dict[str, Any]:
+    """What the decision rested on besides the customer: text and permission."""
+    permit = judged.permit
+    found: dict[str, Any] = {
+        "campaign": judged.push["campaign"],
+        "version": judged.push["version"],
+    }
+    if permit is not None:
+        found |= {"permit": permit.why, "text": permit.stamp, "approvals": list(permit.approvals)}
+    return found
 
 
 def _changed(judged: Judged) -> bool:

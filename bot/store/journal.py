@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from bot.store.db import Db, Row
@@ -52,8 +53,35 @@ def latest(db: Db, limit: int = 200) -> list[Row]:
     return db.rows("SELECT * FROM journal ORDER BY id DESC LIMIT :limit", limit=limit)
 
 
-def audit(db: Db, actor: str, act: str, subject: str, at: int, **why: Any) -> None:
-    """Append to the audit trail; each row's hash covers the row and the hash before it."""
+def audit(
+    db: Db,
+    actor: str,
+    act: str,
+    subject: str,
+    at: int,
+    *,
+    before: Row | None = None,
+    after: Row | None = None,
+    rules: Mapping[str, str] | None = None,
+    **why: Any,
+) -> None:
+    """Append to the audit trail; each row's hash covers the row and the hash before it.
+
+    Args:
+        db: The transaction of what is done: without this row nothing of it happens.
+        actor: Who did it.
+        act: What was done.
+        subject: To what, ``kind:id``.
+        at: Epoch milliseconds.
+        before: The object as it was; only its hash is kept.
+        after: The object as it is now; only its hash is kept.
+        rules: Versions of the rules that led to it, by name.
+        why: Slugs, counts and ids; never names or words of customers.
+    """
+    hashes = {"before": before, "after": after}
+    why |= {name: fingerprint(row) for name, row in hashes.items() if row is not None}
+    if rules:
+        why["rules"] = dict(rules)
     previous = db.value("SELECT hash FROM audit ORDER BY id DESC LIMIT 1") or ""
     reason = json.dumps(why, ensure_ascii=False, sort_keys=True)
     db.run(
@@ -75,6 +103,14 @@ def audit(db: Db, actor: str, act: str, subject: str, at: int, **why: Any) -> No
         name=_LENGTH,
         at=at,
     )
+
+
+def fingerprint(row: Row) -> str:
+    """The hash of an object's columns, to show later what it was."""
+    digest = hashlib.sha256()
+    for name in sorted(row.keys()):
+        digest.update(f"{name}\x1f{row[name]!r}\x1e".encode())
+    return digest.hexdigest()
 
 
 def first_broken_link(db: Db) -> int | None:

@@ -256,21 +256,23 @@ def create_task(
     *,
     text_sealed: bytes | None,
     text_hash: str,
+    version: str,
     now: int,
 ) -> int:
     """One call that will carry these pushes; they are of one sender and one text."""
     rows = list(pushes)
     first = rows[0]
     task_id = db.insert(
-        "INSERT INTO send_task (sender, channel, purpose, campaign, text_sealed, text_hash,"
-        " attempt, created_at, useful_until) VALUES (:sender, :channel, :purpose, :campaign,"
-        " :text, :hash, :attempt, :now, :useful)",
+        "INSERT INTO send_task (sender, channel, purpose, campaign, version, text_sealed,"
+        " text_hash, attempt, created_at, useful_until) VALUES (:sender, :channel, :purpose,"
+        " :campaign, :version, :text, :hash, :attempt, :now, :useful)",
         sender=first["sender"],
         channel=first["channel"],
         purpose=first["purpose"],
         campaign=first["campaign"],
         text=text_sealed,
         hash=text_hash,
+        version=version,
         attempt=first["attempt"],
         now=now,
         useful=min(row["useful_until"] for row in rows),
@@ -289,9 +291,11 @@ def task(db: Db, task_id: int) -> Row | None:
 
 
 def pushes_of(db: Db, task_id: int) -> list[Row]:
-    """The pushes that a task still carries."""
+    """The pushes that a task still carries, with the version of the text that it carries."""
     return db.rows(
-        "SELECT * FROM push WHERE task_id = :id AND status = 'tasked' ORDER BY id", id=task_id
+        "SELECT p.*, t.version AS task_version FROM push p JOIN send_task t ON t.id = p.task_id"
+        " WHERE p.task_id = :id AND p.status = 'tasked' ORDER BY p.id",
+        id=task_id,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.actions import CloseCase, Refuse
+from bot.approving import Approving
 from bot.clock import Clock
 from bot.errands.staff import Desk
 from bot.facts import Fact
@@ -17,6 +18,7 @@ from bot.rulebook import Rulebook
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import WeComClient
+from scheduler.campaigns import Campaign
 
 PUBLIC_WECOM = "https://qyapi.weixin.qq.com"
 
@@ -31,6 +33,8 @@ class Services:
         metrics: The text of ``/metrics``.
         learned: Lets the handlers hear of a fact, by its id, that a person vouches for.
         plan: What would be sent on a day: one entry a customer and occasion.
+        approving: What people do with campaigns.
+        preview: A campaign's words for one customer, and what the gate would say.
         corp_id: With ``agent_id`` the app that employees sign in through; "" hides that way.
         wecom_base_url: Where the sign-in of a private edition or the sandbox lives too.
         templates_dir: Holds ``console/``, the pages.
@@ -49,6 +53,8 @@ class Services:
     refresh: Callable[[str], None]
     metrics: Callable[[], str]
     plan: Callable[[str], list[dict[str, Any]]]
+    approving: Approving
+    preview: Callable[[Campaign, str], dict[str, Any]]
     learned: Callable[[Db, ArchivedMessage, Fact, int], None]
     corp_id: str = ""
     agent_id: int = 0

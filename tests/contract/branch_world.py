@@ -14,6 +14,7 @@ from bot.errands.mass import MassSender
 from bot.jobs import plan_steps
 from bot.model import ExternalUserId, MsgId, UserId
 from bot.outbox import Effect, Outbox
+from bot.permits import permits_of
 from bot.rulebook import Rulebook
 from bot.store import consents, people, pushes, talk
 from bot.store.db import Database, Db
@@ -238,7 +239,11 @@ class Branch:
         return int(self.clock.now().timestamp() * 1000)
 
     def plan(self, on: date = TODAY) -> int:
-        return self.store.write(lambda db: pushes.plan(db, plan_steps(self.rules, on), self.now))
+        return self.store.write(lambda db: pushes.plan(db, self.steps(db, on), self.now))
+
+    def steps(self, db: Db, on: date) -> list[pushes.PlanStep]:
+        """What a day's planning looks for, by the texts in force."""
+        return plan_steps(self.rules, on, permits_of(db, self.rules, self.clock.now()))
 
     def work(self) -> int:
         """Do every errand that may be done now."""

@@ -13,7 +13,6 @@ from branch_world import TODAY, Branch, add_errand, build_branch, errands, shang
 from bot.actions import CancelMassSend
 from bot.clock import FixedClock
 from bot.errors import Invalid, Refused, Retry, Uncertain
-from bot.jobs import plan_steps
 from bot.model import UserId
 from bot.outbox import Outbox
 from bot.rulebook import Rulebook
@@ -1026,7 +1025,7 @@ def greetings(branch: Branch, first: date, last: date) -> list[tuple[str, str]]:
 
         def ring(db: Db, day: date = day) -> None:
             if db.value("SELECT 1 FROM customer WHERE next_birthday_on <= :d", d=day.isoformat()):
-                pushes.plan(db, plan_steps(branch.rules, day), branch.now)
+                pushes.plan(db, branch.steps(db, day), branch.now)
                 branch.rules.advance_birthdays(db, branch.now)
 
         # The next day that matters, so that nine years cost nothing.

@@ -285,6 +285,14 @@ def test_every_file_of_the_rules_is_documented() -> None:
         pytest.param(set(FactType), id="fact types"),
         pytest.param(set(yaml.safe_load(text_of("config/thresholds.yaml"))), id="thresholds"),
         pytest.param(set(yaml.safe_load(text_of("config/rules/tags.yaml"))), id="tags"),
+        pytest.param(
+            {
+                key
+                for name, found in yaml.safe_load(text_of("config/approvals.yaml")).items()
+                for key in (name, *(found["service"] if name == "policies" else ()))
+            },
+            id="approvals",
+        ),
         pytest.param(set(yaml.safe_load(text_of("config/holidays.yaml"))), id="holidays"),
         pytest.param(
             {
