@@ -48,6 +48,17 @@ class SegmentsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialsDropped:
+    """A customer typed a password or a code; it was dropped before anything was stored."""
+
+    customer: ExternalUserId
+    msgid: MsgId
+    chat_id: ChatId
+    at: datetime
+    open_kfid: OpenKfId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalKept:
     """A customer's refusal is on record; nothing marketed may reach them from now on."""
 

@@ -18,7 +18,17 @@ from bot.listening import Listener, segments_changed
 from bot.model import ChatId, ExternalUserId, Purpose, UserId
 from bot.permits import Permits, permits_of
 from bot.rulebook import Rulebook
-from bot.store import cases, journal, people, pushes, rings, segments, standing, talk
+from bot.store import (
+    cases,
+    journal,
+    people,
+    pushes,
+    retention,
+    rings,
+    segments,
+    standing,
+    talk,
+)
 from bot.store.db import Database, Db
 from bot.store.rings import Fence
 from scheduler.ring import Job
@@ -28,6 +38,7 @@ _KEEP_DONE = timedelta(days=7)
 _ASKED_AN_HOUR = 500
 """Conversations asked again for their agreement; WeCom allows 1,500 rooms a minute."""
 _PEOPLE_AT_ONCE = 500
+_WORDS_AT_ONCE = 500
 _SUNDAY = 6
 _PLAN_LATE = timedelta(days=10)
 """A day missed is planned so much later; each push has its own latest useful moment."""
@@ -207,9 +218,17 @@ class Jobs:
         ]
 
     def forget(self, fence: Fence, _due: datetime) -> int:
-        """Drop queue rows that are done and old."""
-        before = self._now() - int(_KEEP_DONE / timedelta(milliseconds=1))
-        return self._fenced(fence, lambda db: inbox.forget(db, before) + outbox.forget(db, before))
+        """Drop queue rows that are done and old, and words that may not be kept any longer."""
+        now, vault = self._now(), self.listener.vault
+        before = now - int(_KEEP_DONE / timedelta(milliseconds=1))
+        gone = self._fenced(fence, lambda db: retention.forget_unreadable(db, now))
+        while some := self._fenced(
+            fence, lambda db: retention.forget_words(db, vault, now, _WORDS_AT_ONCE)
+        ):
+            gone += some
+        return gone + self._fenced(
+            fence, lambda db: inbox.forget(db, before) + outbox.forget(db, before)
+        )
 
     def _errand(
         self, fence: Fence, errand: PullArchive | Reconcile | SyncTags | KeepGroupWelcome

@@ -10,10 +10,12 @@ from typing import Any
 
 from bot.archive.record import parse_record
 from bot.clock import SHANGHAI
+from bot.credentials import drop_from_json, had_credentials
 from bot.facts import Evidence, Fact, FactType, Speech, keepable
 from bot.happenings import (
     AgreementNeeded,
     BecameActive,
+    CredentialsDropped,
     FactLearned,
     SegmentsChanged,
 )
@@ -87,6 +89,10 @@ class Listener:
             inside = conversation.split("|", maxsplit=1)[0] if "|" in conversation else ""
             yield AgreementNeeded(
                 conversation, message.chat_id, customer, UserId(inside), message.sent_at
+            )
+        if allowed and had_credentials(message.text):
+            yield CredentialsDropped(
+                customer, message.msgid, message.chat_id, message.sent_at, message.open_kfid
             )
         if allowed:
             learned = list(self._read(db, message, conversation, now))
@@ -324,8 +330,9 @@ def _said_now(fact: Fact, start: int) -> Fact:
 
 
 def pack_record(message: ArchivedMessage) -> bytes:
-    """An archive record as the inbox keeps it."""
-    return json.dumps([message.seq, message.msgid, message.raw], ensure_ascii=False).encode()
+    """An archive record as the inbox keeps it: without passwords and codes."""
+    raw = drop_from_json(message.raw)
+    return json.dumps([message.seq, message.msgid, raw], ensure_ascii=False).encode()
 
 
 def unpack_record(body: bytes) -> ArchivedMessage:

@@ -75,6 +75,10 @@ class Vault:
         national = national[2:] if len(national) == 13 and national.startswith("86") else national
         return self._keyed(self._hash_key, f"phone:{national}")
 
+    def words_hash(self, words: str) -> str:
+        """Keyed hash of words that are not kept any longer: it can prove them, not show them."""
+        return self._keyed(self._hash_key, f"words:{words}")
+
     def sign(self, text: str) -> str:
         """Signature of a link or a session, 32 hex digits."""
         return self._keyed(self._sign_key, text)

@@ -15,6 +15,7 @@ from bot.archive.pull import Decryptor, Gap, Page, open_record, pull_page
 from bot.archive.source import ArchiveSource
 from bot.archive.strict import DamagedRecord, WrongKey
 from bot.clock import Clock
+from bot.credentials import drop_from_item
 from bot.inbox import Inbox
 from bot.listening import ARCHIVE, KF, pack_record
 from bot.model import ArchivedMessage, OpenKfId
@@ -175,7 +176,9 @@ class Puller:
                 (
                     _key(KF, str(item.get("msgid", "")) or json.dumps(item, sort_keys=True)),
                     KF,
-                    self.vault.seal(json.dumps(item, ensure_ascii=False).encode()),
+                    self.vault.seal(
+                        json.dumps(drop_from_item(item), ensure_ascii=False).encode()
+                    ),
                     now,
                 )
                 for item in page.rows

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import structlog
 
+from bot.credentials import drop_from_callback
 from bot.errors import Invalid, NotOurs
 from bot.wire import CallbackKeys, content_key, open_envelope, parse_fields, verify_url
 
@@ -110,7 +111,7 @@ class Door:
         content = open_envelope(keys, *signed, body)
         _check_harmless(content)
         key = _moment(content) + content_key(source, content).encode()
-        return await self._keep((key, source, content))
+        return await self._keep((key, source, drop_from_callback(content)))
 
     async def _keep(self, item: Item) -> tuple[int, bytes]:
         wave = self._gathering or self._gather()

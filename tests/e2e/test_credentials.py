@@ -1,0 +1,77 @@
+"""P4: a thousand passwords and codes come in by every way there is, and none is found anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from live_branch import KFID, LI, ZHAO, Branch
+from structlog.testing import capture_logs
+
+FORMS = ("密码是{}", "验证码：{}", "{}是我的验证码", "支付密码 {} 帮我转一下", "CVV{}")
+OFTEN = {0: 320, 1: 320, 2: 340, 3: 20}
+"""Employees get an answer to each line, so that they write less."""
+
+
+def canaries(way: int) -> list[str]:
+    """Numbers of eight digits that nothing else in the branch has."""
+    return [f"73{way}{number:05d}" for number in range(OFTEN[way])]
+
+
+def everything(branch: Branch) -> Iterator[str]:
+    """Every value of every table, opened when it is sealed."""
+    for (table,) in branch.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+        for row in branch.rows(f"SELECT * FROM {table}"):
+            yield from (_plain(branch, name, row[name]) for name in row.keys())  # noqa: SIM118  # a row
+
+
+def _plain(branch: Branch, name: str, value: Any) -> str:
+    if name.endswith("_sealed") and value:
+        return branch.bot.vault.open(value).decode()
+    return str(value)
+
+
+def test_p4_d2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -> None:
+    world = branch.world
+    customer = branch.customer("周小满", LI)
+    chat_id = branch.group(ZHAO, customer)
+    world.kf_enter(customer, KFID)
+    branch.settle()
+    ways = {
+        0: lambda words: world.say(customer, words, chat_id=chat_id),
+        1: lambda words: world.say(customer, words, peer=LI),
+        2: lambda words: world.kf_say(customer, KFID, words),
+        3: lambda words: world.staff_text(LI, words),
+    }
+    with capture_logs() as logs:
+        for way, say in ways.items():
+            for number, canary in enumerate(canaries(way)):
+                say(FORMS[number % len(FORMS)].format(canary))
+        branch.settle(120)
+    assert branch.value("SELECT count(*) FROM message WHERE kind = 'text'") >= sum(OFTEN.values()) - OFTEN[3]
+    wanted = {canary for way in ways for canary in canaries(way)}
+    stored = "\n".join(everything(branch))
+    assert [] == sorted(one for one in wanted if one in stored)
+    assert [] == sorted(one for one in wanted if one in repr(logs))
+    told = "\n".join(branch.texts_to(LI) + branch.texts_to(ZHAO))
+    assert [] == sorted(one for one in wanted if one in told)
+
+
+def test_d2_the_customer_is_told_to_take_it_back(branch: Branch) -> None:
+    customer = branch.customer("周小满", LI)
+    branch.world.kf_enter(customer, KFID)
+    branch.settle()
+    branch.world.kf_say(customer, KFID, "密码是abc123 你帮我看看")
+    branch.world.say(customer, "验证码482913", peer=LI)
+    branch.settle()
+    sent = branch.world.delivered(channel="kf", external_userid=customer)
+    assert any("请尽快撤回" in one["text"] for one in sent)
+    assert any("没有保存" in text for text in branch.texts_to(LI))
+
+
+def test_d2_what_was_said_around_it_is_still_understood(branch: Branch) -> None:
+    customer = branch.customer("周小满", LI)
+    branch.settle()
+    branch.world.say(customer, "大额存单现在多少利率? 我手机银行密码是abc123", peer=LI)
+    branch.settle()
+    assert {"product.interest": {"product": "large_cd"}} == branch.facts(customer)
