@@ -176,9 +176,7 @@ class Puller:
                 (
                     _key(KF, str(item.get("msgid", "")) or json.dumps(item, sort_keys=True)),
                     KF,
-                    self.vault.seal(
-                        json.dumps(drop_from_item(item), ensure_ascii=False).encode()
-                    ),
+                    self.vault.seal(json.dumps(drop_from_item(item), ensure_ascii=False).encode()),
                     now,
                 )
                 for item in page.rows

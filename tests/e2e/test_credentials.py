@@ -41,14 +41,17 @@ def test_p4_d2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -
         0: lambda words: world.say(customer, words, chat_id=chat_id),
         1: lambda words: world.say(customer, words, peer=LI),
         2: lambda words: world.kf_say(customer, KFID, words),
-        3: lambda words: world.staff_text(LI, words),
+        3: lambda words: world.staff_text(LI, f"查 {words}"),
     }
     with capture_logs() as logs:
         for way, say in ways.items():
             for number, canary in enumerate(canaries(way)):
                 say(FORMS[number % len(FORMS)].format(canary))
         branch.settle(120)
-    assert branch.value("SELECT count(*) FROM message WHERE kind = 'text'") >= sum(OFTEN.values()) - OFTEN[3]
+    assert (
+        branch.value("SELECT count(*) FROM message WHERE kind = 'text'")
+        >= sum(OFTEN.values()) - OFTEN[3]
+    )
     wanted = {canary for way in ways for canary in canaries(way)}
     stored = "\n".join(everything(branch))
     assert [] == sorted(one for one in wanted if one in stored)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-HEAD = "r0003"
+HEAD = "r0004"
 
 
 def revision_of(path: Path) -> str | None:

@@ -65,6 +65,7 @@ from bot.happenings import (
     CaseClosed,
     CaseOpened,
     CaseOverdue,
+    CredentialsDropped,
     FactLearned,
     FriendMade,
     GroupOutdated,
@@ -146,6 +147,16 @@ def test_C3_a_refusal_of_somebody_whom_nobody_follows_is_kept_all_the_same() -> 
     assert heard(learned("consent.opt_out", {}), KnownHere(first=None)) == [
         Refuse(WHO, "marketing", "talk", MSG, AT_MS)
     ]
+
+
+def test_D2_who_typed_a_password_is_warned_once_a_day_there_or_by_a_draft() -> None:
+    there = CredentialsDropped(WHO, MSG, CHAT, AT, KF)
+    day = KnownHere().now.strftime("%Y%m%d")
+    assert heard(there) == [AnswerKf(KF, WHO, "kf_secret", f"{WHO}-{day}")]
+    draft = TellStaff(LIN, "staff_secret_draft", {}, WHO, f"{WHO}-{day}")
+    assert heard(there, KnownHere(ours=False)) == [draft]
+    assert heard(CredentialsDropped(WHO, MSG, CHAT, AT)) == [draft]
+    assert heard(CredentialsDropped(WHO, MSG, CHAT, AT), KnownHere(first=None)) == []
 
 
 @pytest.mark.parametrize(("rejects", "expected"), [(True, 1), (False, 0)])

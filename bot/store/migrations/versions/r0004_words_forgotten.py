@@ -5,11 +5,14 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, Text, text
 
-revision = "r0003"
-down_revision = "r0002"
+revision = "r0004"
+down_revision = "r0003"
 
 _WHERE = {"message": ("text_hash", "sent_at"), "fact": ("words_hash", "observed_at")}
-_WORDS = {"message": "text_sealed IS NOT NULL OR raw_sealed IS NOT NULL", "fact": "words_sealed IS NOT NULL"}
+_WORDS = {
+    "message": "text_sealed IS NOT NULL OR raw_sealed IS NOT NULL",
+    "fact": "words_sealed IS NOT NULL",
+}
 
 
 def upgrade() -> None:
@@ -17,8 +20,11 @@ def upgrade() -> None:
     for table, (column, at) in _WHERE.items():
         op.add_column(table, Column(column, Text))
         op.create_index(
-            f"{table}_words", table, [at],
-            sqlite_where=text(_WORDS[table]), postgresql_where=text(_WORDS[table]),
+            f"{table}_words",
+            table,
+            [at],
+            sqlite_where=text(_WORDS[table]),
+            postgresql_where=text(_WORDS[table]),
         )
 
 
