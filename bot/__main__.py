@@ -23,6 +23,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _PORT = Annotated[int, typer.Option(help="端口")]
+rules = typer.Typer(name="rules", help="读取规则:成绩、导出标注过的话。", no_args_is_help=True)
+app.add_typer(rules)
 
 
 @app.command()
@@ -171,6 +173,35 @@ def erase(external_userid: str) -> None:
     from bot.running import erase_person
 
     typer.echo(erase_person(_settings(), external_userid))
+
+
+@rules.command()
+def record(
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="从哪天,默认 90 天前")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="到哪天,默认今天")
+    ] = None,
+) -> None:
+    """各条规则的成绩:员工核实、否定、改正了多少,准确率,哪些建议修改。"""
+    from bot.rulerecord import opened, record_lines
+
+    with opened(_settings()) as bot:
+        for line in record_lines(bot, first and first.date(), last and last.date()):
+            typer.echo(line)
+
+
+@rules.command(name="export")
+def export_labelled(
+    file: Annotated[Path, typer.Argument(help="写到哪个文件;已有的不会覆盖")],
+    reason: Annotated[str, typer.Option(help="为什么导出,会记入审计")],
+) -> None:
+    """把员工判断过、现在还允许读的话导出为标注行(JSON 行),遮盖号码、姓名、地址。"""
+    from bot.rulerecord import export, opened
+
+    with opened(_settings()) as bot:
+        typer.echo(export(bot, file, reason))
 
 
 def _line(bot: Any, entry: dict[str, Any]) -> str:

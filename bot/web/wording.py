@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.clock import SHANGHAI
 from bot.facts import SENSITIVE_KEYS
+from bot.masking import DOT, cover_numbers
 from scheduler.lunar import LunarDay
 from scheduler.voice import day_words, moment_words
 
@@ -55,8 +56,6 @@ _SUM = re.compile(
     r"[\d元块钱多来一二三四五六七八九十半]*"
     r"|(?:\d{2,}|[二两三四五六七八九]?[十百][一二三四五六七八九十几]*)个"
 )
-_LONG_NUMBER = re.compile(r"\d[\d\- ]{5,}\d")
-_DOT = "●"
 
 
 def yuan(amount: int) -> str:
@@ -143,10 +142,10 @@ def shown_quote(words: str, *, sensitive: bool) -> str:
     Long numbers (phones, cards) are covered for everybody, sums for those who may not see
     what is sensitive.
     """
-    covered = _LONG_NUMBER.sub(lambda found: _DOT * len(found.group()), words)
+    covered = cover_numbers(words)
     if sensitive:
         return covered
-    return _SUM.sub(lambda found: _DOT * len(found.group()), covered)
+    return _SUM.sub(lambda found: DOT * len(found.group()), covered)
 
 
 def phone_words(phone: str) -> str:

@@ -1,0 +1,115 @@
+"""``qunguan rules record`` and ``export``: what people said about readings, told and handed on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.clock import today
+from bot.errors import Invalid
+from bot.store import journal
+from bot.store.labelled import labelled
+from bot.store.verdicts import PERSON, Record
+from bot.web.console.rules import records_of, span_of
+from config.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.app import Bot
+
+_SHORTEST_REASON = 4
+_DAYS = 90
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Bot]:
+    """The parts of a bot that does not run; one that runs on the same folder is left alone."""
+    from bot.app import Bot  # noqa: PLC0415  # only where a database is needed
+
+    bot = Bot(settings)
+    try:
+        yield bot
+    finally:
+        bot.database.close()
+
+
+def record_lines(bot: Bot, first: date | None, last: date | None) -> Iterator[str]:
+    """The record of every judged rule in words, those to mend first.
+
+    Raises:
+        Invalid: The days are the wrong way round.
+    """
+    end = last or today(bot.clock)
+    begin = first or end - timedelta(days=_DAYS - 1)
+    if begin > end:
+        raise Invalid("--from 不能晚于 --to")
+    found = records_of(bot.services, "", span_of(begin, end))
+    judged = [one for one in found if one.judged and one.reader != PERSON]
+    yield f"{begin} 到 {end},员工判断过的规则 {len(judged)} 条"
+    for one in judged:
+        yield _line(bot, one)
+    if not judged:
+        yield "在控制台的客户台账里点「核实」「否定」「改正」,规则的成绩就会出现"
+    for one in found:
+        if one.added:
+            yield f"规则没读出、员工补记的 {bot.rules.label('fact', one.type)}:{one.added} 条"
+
+
+def _line(bot: Bot, one: Record) -> str:
+    mark = "[建议修改] " if one.mend else ""
+    kind = bot.rules.label("fact", one.type)
+    counts = f"核实 {one.confirmed},否定 {one.rejected},改正 {one.changed}"
+    sure = f"准确率 {one.precision or 0:.0%}(至少 {one.lower or 0:.0%})"
+    used = f",最近用到 {one.last_used_on}" if one.last_used_on else ""
+    return f"{mark}{one.rule} 第 {one.version} 版 {kind}:{counts},{sure}{used}"
+
+
+def export(bot: Bot, file: Path, reason: str) -> str:
+    """Write every judged message that may be read now as labelled lines; what was written.
+
+    The trail is written before the lines: nothing leaves without it.
+
+    Raises:
+        Invalid: The reason is missing, there is nothing to write, or the file cannot be made
+            or is there already; it is never overwritten.
+    """
+    why = " ".join(reason.split())
+    if len(why) < _SHORTEST_REASON:
+        raise Invalid("请用 --reason 写明为什么导出,例如 --reason 月度规则评分;会记入审计")
+    lines = list(labelled(bot.database.read(), bot.vault))
+    if not lines:
+        raise Invalid("还没有可以导出的判断:先在控制台核实或否定一些事实;原话不再保存的不能导出")
+    messages, facts = len(lines), sum(len(each.facts) for each in lines)
+    now, actor = int(bot.clock.now().timestamp() * 1000), os.environ.get("USER", "cli")
+    with os.fdopen(_create(file), "w", encoding="utf-8") as out:
+        try:
+            bot.database.write(
+                lambda db: journal.audit(
+                    db,
+                    actor,
+                    "export_examples",
+                    file.name,
+                    now,
+                    reason=why,
+                    messages=messages,
+                    facts=facts,
+                )
+            )
+            out.writelines(each.line() + "\n" for each in lines)
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+    return f"已写入 {file}:{messages} 条消息,{facts} 条事实;导出已记入审计"
+
+
+def _create(file: Path) -> int:
+    """A new file that only its owner may read."""
+    try:
+        return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Invalid(f"{file} 已经存在,不会覆盖;请换一个文件名") from None
+    except OSError as trouble:
+        raise Invalid(f"不能写 {file}({trouble.strerror}),请换一个位置") from None
