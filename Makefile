@@ -16,8 +16,9 @@ install: .venv/.installed
 install-test: .venv/.installed-test
 
 .venv/.installed-test: .venv/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,archive]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev,archive,scaled]'
 	@scripts/install-chromium
+	@scripts/install-servers
 	@touch $@
 
 run: install

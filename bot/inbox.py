@@ -1,7 +1,7 @@
 """The durable queue of what came in: kept once, worked once, set aside when it is poison.
 
 ``put`` is the door's hot path: all callbacks that arrive while the disk is busy become one
-``INSERT OR IGNORE`` and one fsync. ``claim`` hands out the oldest waiting items on the
+``INSERT`` and one fsync. ``claim`` hands out the oldest waiting items on the
 promise of one worker; ``settle`` marks them done inside the transaction that holds their
 effects, so a crash in between only means that they are worked again.
 """
@@ -22,8 +22,8 @@ MAX_ATTEMPTS = 5
 _PAUSE_MS = 2_000
 
 _KEEP = """
-INSERT OR IGNORE INTO inbox (key, source, body_sealed, received_at)
-VALUES (?, ?, ?, ?)
+INSERT INTO inbox (key, source, body_sealed, received_at)
+VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
 """
 # Oldest first: what people said earlier is read earlier.
 _CLAIM = """

@@ -43,9 +43,10 @@ _USEFUL_MS = 3 * 86_400_000
 _NO_REPEAT = (CreateMassSend.__name__,)
 
 _ADD = """
-INSERT OR IGNORE INTO outbox
+INSERT INTO outbox
   (key, kind, payload, lane, priority, not_before, useful_until, created_at)
 VALUES (:key, :kind, :payload, :lane, :priority, :not_before, :useful_until, :now)
+ON CONFLICT (key) DO NOTHING
 """
 # What waits behind a busy lane must not hide what could be done now.
 _READY = """
@@ -62,11 +63,11 @@ _LATER = "UPDATE outbox SET state = 'ready', reason = :reason, not_before = :lat
 # What was in flight when the process died or its outcome could not be written.
 _RESUME = """
 UPDATE outbox SET state = 'ready' WHERE state = 'calling' AND kind <> :mass
-  AND id NOT IN (SELECT value FROM json_each(:busy))
+  AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:busy))
 """
 _DOUBT = """
 UPDATE outbox SET state = 'uncertain' WHERE state = 'calling' AND kind = :mass
-  AND id NOT IN (SELECT value FROM json_each(:busy))
+  AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:busy))
 """
 _TOLD = """
 SELECT json_extract(payload, '$.userid') AS userid, coalesce(done_at, :now) AS at FROM outbox

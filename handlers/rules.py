@@ -23,15 +23,18 @@ _HOLDS = """EXISTS (SELECT 1 FROM holding h WHERE h.external_userid = c.external
 _OPEN_CASE = """EXISTS (SELECT 1 FROM escalation e WHERE e.external_userid = c.external_userid
   AND e.status = 'open' AND e.kind = {kind})"""
 _NEAR_LINE = """EXISTS (SELECT 1 FROM json_each(:lines) l
-  WHERE c.assets >= l.value * (100 - :near_percent) / 100 AND c.assets < l.value)"""
+  WHERE c.assets >= CAST(l.value AS BIGINT) * (100 - :near_percent) / 100
+  AND c.assets < CAST(l.value AS BIGINT))"""
 _AGE = """(c.birthday_year IS NOT NULL AND
   CAST(substr(:today, 1, 4) AS INTEGER) - c.birthday_year
-  - (substr(:today, 6) < printf('%02d-%02d', c.birthday_month, c.birthday_day)) >= {years})"""
+  - CASE WHEN CAST(substr(:today, 6, 2) AS INTEGER) * 100 + CAST(substr(:today, 9) AS INTEGER)
+    < c.birthday_month * 100 + c.birthday_day THEN 1 ELSE 0 END >= {years})"""
 
 # The next day on which a condition may turn by itself, as text; a day that is past means never.
 # No day but a later birthday: 29 February is text like any other and is reached on 1 March.
-_COMES_OF_AGE = """printf('%04d-%02d-%02d', c.birthday_year + {years}, c.birthday_month,
-  c.birthday_day)"""
+_COMES_OF_AGE = """CAST(c.birthday_year + {years} AS TEXT)
+  || '-' || substr(CAST(100 + c.birthday_month AS TEXT), 2)
+  || '-' || substr(CAST(100 + c.birthday_day AS TEXT), 2)"""
 _FACT_EXPIRES = """(SELECT date(min(f.expires_on), '+1 day') FROM fact f
   WHERE f.external_userid = c.external_userid AND f.status IN ('current', 'confirmed')
   AND f.expires_on >= :today)"""

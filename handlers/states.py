@@ -30,8 +30,9 @@ _ROWS = "FROM activity a WHERE a.external_userid = c.external_userid"
 _DURING = "AND a.day_on > date({day}, '-{days} days') AND a.day_on <= {day}"
 # The share of a day's points that is left stands in a text of four digits an age: substr is
 # one step however old the day is, where a table of shares would be joined for each customer.
-_SCORE = f"""(SELECT coalesce(sum({{points}} * CAST(substr('{{shares}}',
-  4 * CAST(julianday({{day}}) - julianday(a.day_on) AS INTEGER) + 1, 4) AS INTEGER)), 0) / 1000
+_SCORE = f"""(SELECT CAST(coalesce(sum({{points}} * CAST(substr('{{shares}}',
+  4 * CAST(julianday({{day}}) - julianday(a.day_on) AS INTEGER) + 1, 4) AS INTEGER)), 0)
+  AS BIGINT) / 1000
   {_ROWS} {_DURING})"""
 _SPOKE_ENOUGH = f"""(SELECT coalesce(sum(a.messages), 0) >= {{messages}}
   AND coalesce(sum(a.messages > 0), 0) >= {{least}} {_ROWS} {_DURING})"""
@@ -213,7 +214,7 @@ def _score_at_least(score: _Score, line: int) -> Condition:
 def _score_rose(score: _Score, line: int, days: int) -> Condition:
     def on(day: str) -> str:
         before = score(f"date({day}, '-{days} days')")
-        return f"(CASE WHEN {score(day)} >= {line} THEN {before} < {line} ELSE 0 END)"
+        return f"(CASE WHEN {score(day)} >= {line} THEN {before} < {line} ELSE false END)"
 
     return Condition(on, score_lines=(ScoreLine(line, days),), looks_back=True)
 
@@ -316,13 +317,13 @@ class _Reader:
 
     def _met(self, days: int) -> Condition:
         return Condition(
-            lambda day: f"coalesce({_MET_ON} > date({day}, '-{days} days'), 0)",
+            lambda day: f"coalesce({_MET_ON} > date({day}, '-{days} days'), false)",
             (f"date({_MET_ON}, '+{days} days')",),
         )
 
     def _grouped(self, days: int) -> Condition:
         return Condition(
-            lambda day: f"coalesce({_GROUPED_ON} <= date({day}, '-{days} days'), 0)",
+            lambda day: f"coalesce({_GROUPED_ON} <= date({day}, '-{days} days'), false)",
             (f"date({_GROUPED_ON}, '+{days} days')",),
         )
 
@@ -359,7 +360,7 @@ class _Reader:
             parts = [f"{_SILENT_SINCE} <= date({day}, '-{first} days')"]
             if until is not None:
                 parts.append(f"{_SILENT_SINCE} > date({day}, '-{until} days')")
-            return "coalesce(" + " AND ".join(parts) + ", 0)"
+            return "coalesce(" + " AND ".join(parts) + ", false)"
 
         lines = (first,) if until is None else (first, until)
         return Condition(on, tuple(f"date({_SILENT_SINCE}, '+{each} days')" for each in lines))
@@ -392,7 +393,7 @@ def _any(parts: list[str]) -> str:
 def _all(parts: list[str]) -> str:
     """Asked in the order of the file, and no further than the first that does not hold."""
     *first, last = parts
-    asked = " ".join(f"WHEN NOT {part} THEN 0" for part in first)
+    asked = " ".join(f"WHEN NOT {part} THEN false" for part in first)
     return f"(CASE {asked} ELSE {last} END)" if first else last
 
 
@@ -430,7 +431,7 @@ def _class(section: Section, score: _Score) -> Condition:
         sign = section.section(name)
         worth, condition = sign.value("points").whole(0, 100), read(sign)
         sign.close()
-        points.append(f"{worth} * {condition.on(_TODAY)}")
+        points.append(f"CASE WHEN {condition.on(_TODAY)} THEN {worth} ELSE 0 END")
         turns += condition.turns
         lines += condition.score_lines
     section.close()

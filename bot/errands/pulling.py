@@ -133,8 +133,9 @@ class Puller:
         def keep(db: Db) -> None:
             self.inbox.keep_rows(db, rows)
             db.many(
-                "INSERT OR IGNORE INTO set_aside (seq, msgid, reason, readable_later,"
-                " record_sealed, at) VALUES (:seq, :msgid, :reason, :later, :record, :at)",
+                "INSERT INTO set_aside (seq, msgid, reason, readable_later,"
+                " record_sealed, at) VALUES (:seq, :msgid, :reason, :later, :record, :at)"
+                " ON CONFLICT (seq, msgid) DO NOTHING",
                 aside,
             )
             for each in aside:

@@ -6,9 +6,10 @@ from bot.model import UserId
 from bot.store.db import Db, Row
 
 _OPEN = """
-INSERT OR IGNORE INTO escalation
+INSERT INTO escalation
   (key, kind, topic, external_userid, chat_id, branch, assignee, fact_id, opened_at, deadline_at)
 VALUES (:key, :kind, :topic, :customer, :chat, :branch, :assignee, :fact, :at, :deadline)
+ON CONFLICT (key) DO NOTHING
 """
 # The same matter is not opened twice: neither while a case runs nor soon after it.
 _RECENT = """
@@ -39,7 +40,7 @@ def open_case(
     """Open a case unless the same one is open or was opened after ``quiet_since``; its id."""
     if db.value(_RECENT, customer=customer, kind=kind, topic=topic, since=quiet_since):
         return None
-    opened = db.run(
+    case_id = db.insert(
         _OPEN,
         key=f"{kind}:{topic}:{customer}:{at}",
         kind=kind,
@@ -52,9 +53,8 @@ def open_case(
         at=at,
         deadline=deadline,
     )
-    if not opened:
+    if not case_id:
         return None
-    case_id = int(db.value("SELECT last_insert_rowid()"))
     add_step(db, case_id, "bot", "opened", at)
     return case_id
 
@@ -135,6 +135,6 @@ def open_cases_of(db: Db, userid: str) -> list[Row]:
     """What an employee has to do, the most pressing first."""
     return db.rows(
         "SELECT * FROM escalation WHERE status = 'open' AND (assignee = :id OR raised_to = :id)"
-        " ORDER BY deadline_at",
+        " ORDER BY deadline_at NULLS FIRST",
         id=userid,
     )

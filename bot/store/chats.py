@@ -27,12 +27,12 @@ ORDER BY g.chat_id LIMIT :limit
 """
 _MEMBERS = """
 SELECT m.member, m.nickname, m.joined_at, m.join_scene, c.name, c.layer, c.spoke_at, c.friend,
-  coalesce(s.name, '') AS staff_name, coalesce({customers}, 0) AS visible
+  coalesce(s.name, '') AS staff_name, coalesce({customers}, false) AS visible
 FROM group_member m
 LEFT JOIN customer c ON c.external_userid = m.member
 LEFT JOIN staff s ON s.userid = m.member
 WHERE m.chat_id = :chat AND m.left_at IS NULL
-ORDER BY c.external_userid IS NOT NULL, c.spoke_at DESC, m.joined_at
+ORDER BY c.external_userid IS NOT NULL, c.spoke_at DESC NULLS LAST, m.joined_at NULLS FIRST
 """
 
 

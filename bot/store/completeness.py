@@ -33,13 +33,13 @@ _COVERAGE = """
 SELECT owner, layer, count(*) AS customers, CAST(round(avg(percent)) AS INTEGER) AS percent,
   sum(percent >= CASE layer {targets} END) AS reached
 FROM (SELECT c.{by} AS owner, c.layer, {percent} AS percent FROM customer c
-  WHERE c.erased = 0 AND c.layer IN ({layers}) AND {sight})
+  WHERE c.erased = 0 AND c.layer IN ({layers}) AND {sight}) AS one
 GROUP BY owner, layer ORDER BY owner, layer
 """
 _FACTS = """
 SELECT id, type, value, class, status, observed_at, decided_by FROM fact
 WHERE external_userid = :id AND status IN ('current', 'confirmed')
-  AND (class = 'ordinary' OR :sensitive) ORDER BY observed_at DESC, id DESC
+  AND (class = 'ordinary' OR :sensitive = 1) ORDER BY observed_at DESC, id DESC
 """
 
 
@@ -126,7 +126,8 @@ def _percent(rules: LedgerRules) -> str:
     counted = [field for field in rules.fields if field.weight]
     full = " + ".join(f"{field.weight} * {_asked(field)}" for field in counted)
     there = " + ".join(
-        f"{field.weight} * ({_asked(field)} AND {_filled(field)})" for field in counted
+        f"CASE WHEN {_filled(field)} THEN {field.weight} * {_asked(field)} ELSE 0 END"
+        for field in counted
     )
     return f"(100 * ({there}) / max(1, {full}))"
 
@@ -134,7 +135,7 @@ def _percent(rules: LedgerRules) -> str:
 def of(db: Db, rules: LedgerRules, external_userid: str) -> Completeness:
     """How complete one customer's ledger is; a stranger's is empty."""
     counted = [field for field in rules.fields if field.weight]
-    columns = [f"({_asked(field)} AND NOT {_filled(field)})" for field in counted]
+    columns = [f"({_asked(field)} = 1 AND NOT {_filled(field)})" for field in counted]
     row = db.one(
         _ONE.format(columns=", ".join([f"{_percent(rules)} AS percent", *columns])),
         id=external_userid,

@@ -33,7 +33,7 @@ def by_name(db: Db, scope: Sight, name: str) -> list[Row]:
         "SELECT c.* FROM customer c WHERE c.erased = 0 AND (instr(c.name, :name) > 0"
         " OR EXISTS (SELECT 1 FROM follow f WHERE f.external_userid = c.external_userid"
         " AND f.ended_at IS NULL AND instr(f.remark, :name) > 0))"
-        f" AND {scope.where} ORDER BY c.spoke_at DESC LIMIT 20",
+        f" AND {scope.where} ORDER BY c.spoke_at DESC NULLS LAST LIMIT 20",
         name=name,
         **scope.values,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.store.db import Db, Row
@@ -119,13 +119,23 @@ def first_broken_link(db: Db) -> int | None:
     When rows are missing at the end it is the id after the last one that is there.
     """
     previous, last, rows = "", 0, 0
-    for row in db.connection.execute("SELECT * FROM audit ORDER BY id"):
+    for row in _whole_trail(db):
         expected = _chain(previous, row["at"], row["actor"], row["act"], row["object"], row["why"])
         if row["previous"] != previous or row["hash"] != expected:
             return int(row["id"])
         previous, last, rows = row["hash"], row["id"], rows + 1
     length = db.value("SELECT value FROM cursor WHERE name = :name", name=_LENGTH)
     return None if rows == int(length or 0) else last + 1
+
+
+def _whole_trail(db: Db) -> Iterator[Row]:
+    """A thousand rows at a time: the trail only grows."""
+    after = 0
+    while some := db.rows(
+        "SELECT * FROM audit WHERE id > :after ORDER BY id LIMIT 1000", after=after
+    ):
+        yield from some
+        after = some[-1]["id"]
 
 
 def _chain(*parts: Any) -> str:

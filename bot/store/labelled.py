@@ -22,7 +22,7 @@ _MESSAGES = """
 SELECT m.*, c.sensitive_ok FROM message m JOIN customer c ON c.external_userid = m.sender
 WHERE m.state = 'read' AND m.text_sealed IS NOT NULL AND c.erased = 0 AND c.restricted = 0
   AND EXISTS (SELECT 1 FROM verdict v WHERE v.msgid = m.msgid AND v.latest = 1)
-  AND (CASE WHEN m.conversation LIKE 'wk%' THEN c.profiling_ok ELSE EXISTS (
+  AND (CASE WHEN m.conversation LIKE 'wk%' THEN c.profiling_ok = 1 ELSE EXISTS (
     SELECT 1 FROM agreement a WHERE a.conversation = m.conversation
       AND a.external_userid = m.sender AND a.status = 'Agree') END)
 ORDER BY m.sent_at, m.msgid

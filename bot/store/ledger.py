@@ -14,11 +14,12 @@ from bot.store.db import Db, Row
 from bot.vault import Vault
 
 _ADD = """
-INSERT OR IGNORE INTO fact
+INSERT INTO fact
   (external_userid, type, subject, value, class, msgid, start, "end", words_sealed, confidence,
    rule, version, status, date_from, date_to, amount, expires_on, observed_at)
 VALUES (:customer, :type, :subject, :value, :class, :msgid, :start, :end, :words, :confidence,
   :rule, :version, :status, :date_from, :date_to, :amount, :expires, :at)
+ON CONFLICT (msgid, external_userid, type, subject, start, "end") DO NOTHING
 """
 # What was said later about the same thing counts; both stay with their times. Lines that
 # arrive out of order settle the same way, because observation times are compared.
@@ -110,7 +111,6 @@ def add_fact(
     observed = source.at.astimezone(SHANGHAI).date()
     expires = expiry_of(fact, observed)
     values = _columns(fact, vault)
-    before = db.connection.total_changes
     row = db.insert(
         _ADD,
         **about,
@@ -120,7 +120,7 @@ def add_fact(
         expires=expires.isoformat() if expires else None,
         at=at,
     )
-    return row if db.connection.total_changes > before else None
+    return row or None
 
 
 def _columns(fact: Fact, vault: Vault) -> dict[str, Any]:
@@ -231,7 +231,7 @@ def facts_of(db: Db, customer: str, *, sensitive: bool) -> list[Row]:
     """A customer's ledger, newest first; sensitive facts only for those who may see them."""
     return db.rows(
         "SELECT * FROM fact WHERE external_userid = :id AND status <> 'recalled'"
-        " AND (class = 'ordinary' OR :sensitive) ORDER BY observed_at DESC, id DESC",
+        " AND (class = 'ordinary' OR :sensitive = 1) ORDER BY observed_at DESC, id DESC",
         id=customer,
         sensitive=int(sensitive),
     )

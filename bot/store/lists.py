@@ -33,7 +33,7 @@ ORDER BY e.id DESC LIMIT :limit
 _PRESSING = """
 SELECT e.* FROM escalation e WHERE {seen} {more}
 ORDER BY e.status <> 'open', CASE WHEN e.status = 'open' THEN e.deadline_at END,
-  e.closed_at DESC, e.id DESC LIMIT :limit
+  e.closed_at DESC NULLS LAST, e.id DESC LIMIT :limit
 """
 _AUDIT = "SELECT * FROM audit WHERE id < :before {more} ORDER BY id DESC LIMIT :limit"
 

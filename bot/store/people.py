@@ -21,12 +21,22 @@ _KEEP_STAFF = """
 INSERT INTO staff (userid, name, branch, role, department, active, synced_at)
 VALUES (:userid, :name, :branch, :role, :department, :active, :now)
 ON CONFLICT (userid) DO UPDATE SET
-  name = CASE WHEN :name = '' THEN name ELSE :name END,
-  branch = CASE WHEN role_from = 'import' AND branch <> '' THEN branch ELSE :branch END,
-  role = CASE WHEN role_from = 'import' THEN role ELSE :role END,
+  name = CASE WHEN :name = '' THEN staff.name ELSE :name END,
+  branch = CASE WHEN staff.role_from = 'import' AND staff.branch <> '' THEN staff.branch
+    ELSE :branch END,
+  role = CASE WHEN staff.role_from = 'import' THEN staff.role ELSE :role END,
   department = :department, active = :active, synced_at = :now
 """
-_FOLLOWERS = "UPDATE staff SET follows_customers = (userid IN (SELECT value FROM json_each(:ids)))"
+_FOLLOWERS = """
+UPDATE staff SET follows_customers =
+  CASE WHEN userid IN (SELECT value FROM json_each(:ids)) THEN 1 ELSE 0 END
+"""
+
+
+_GIVE_WAY = """
+DELETE FROM follow WHERE userid = :new
+  AND external_userid IN (SELECT external_userid FROM follow WHERE userid = :old)
+"""
 
 
 def keep_departments(db: Db, departments: Iterable[Mapping[str, Any]]) -> None:
@@ -76,7 +86,8 @@ def rename_member(db: Db, old: UserId, new: UserId) -> None:
     """A member got another userid."""
     db.run("DELETE FROM staff WHERE userid = :new", new=new)
     db.run("UPDATE staff SET userid = :new WHERE userid = :old", old=old, new=new)
-    db.run("UPDATE OR REPLACE follow SET userid = :new WHERE userid = :old", old=old, new=new)
+    db.run(_GIVE_WAY, old=old, new=new)
+    db.run("UPDATE follow SET userid = :new WHERE userid = :old", old=old, new=new)
     db.run("UPDATE group_chat SET owner = :new WHERE owner = :old", old=old, new=new)
 
 
@@ -112,8 +123,8 @@ _KEEP_CUSTOMER = """
 INSERT INTO customer (external_userid, name, gender, friend, created_at, synced_at)
 VALUES (:id, :name, :gender, :friend, :now, :now)
 ON CONFLICT (external_userid) DO UPDATE SET
-  name = CASE WHEN core_id IS NOT NULL OR :name = '' THEN name ELSE :name END,
-  gender = CASE WHEN gender = '' THEN :gender ELSE gender END,
+  name = CASE WHEN customer.core_id IS NOT NULL OR :name = '' THEN customer.name ELSE :name END,
+  gender = CASE WHEN customer.gender = '' THEN :gender ELSE customer.gender END,
   friend = :friend, synced_at = :now
 """
 _KEEP_FOLLOW = """
@@ -130,8 +141,8 @@ WHERE userid = :userid AND external_userid = :id AND ended_at IS NULL
 # The branch of a customer is the bank's word, else that of the member who knew them first.
 _SETTLE_CUSTOMER = """
 UPDATE customer SET
-  friend = EXISTS (SELECT 1 FROM follow f WHERE f.external_userid = customer.external_userid
-                   AND f.ended_at IS NULL),
+  friend = (SELECT min(1, count(*)) FROM follow f
+    WHERE f.external_userid = customer.external_userid AND f.ended_at IS NULL),
   branch = CASE WHEN core_id IS NOT NULL AND branch <> '' THEN branch ELSE coalesce(
     (SELECT s.branch FROM follow f JOIN staff s USING (userid)
      WHERE f.external_userid = customer.external_userid AND f.ended_at IS NULL
@@ -213,8 +224,8 @@ def _keep_phone(db: Db, vault: Vault, customer: ExternalUserId, phones: list[str
 def know_person(db: Db, customer: str, now: int, name: str = "") -> None:
     """Make sure that somebody who was only heard or seen in a group has a row."""
     db.run(
-        "INSERT OR IGNORE INTO customer (external_userid, name, created_at)"
-        " VALUES (:id, :name, :now)",
+        "INSERT INTO customer (external_userid, name, created_at)"
+        " VALUES (:id, :name, :now) ON CONFLICT (external_userid) DO NOTHING",
         id=customer,
         name=name,
         now=now,

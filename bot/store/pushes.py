@@ -81,9 +81,9 @@ SELECT p.id AS push_id, p.confirmed_at IS NOT NULL AS key_used,
     AND o.status IN ('tasked', 'confirmed') AND o.changed_at >= :calendar_month) AS channel,
   CASE WHEN p.occasion = 'maturity' THEN EXISTS (SELECT 1 FROM holding h
     WHERE h.external_userid = p.external_userid AND h.matures_on = p.cycle
-    AND h.status = 'open') ELSE 1 END AS relevant
+    AND h.status = 'open') ELSE true END AS relevant
 FROM push p LEFT JOIN customer c ON c.external_userid = p.external_userid
-WHERE p.id IN (SELECT value FROM json_each(:ids))
+WHERE p.id IN (SELECT CAST(value AS BIGINT) FROM json_each(:ids))
 """
 
 
@@ -183,9 +183,10 @@ def switch(db: Db, scope: str, *, engaged: bool, by: str, reason: str, now: int)
 def engaged_switches(db: Db, branch: str | None) -> list[Row]:
     """The engaged switches that concern a branch; all of them for None."""
     return db.rows(
-        "SELECT * FROM kill_switch WHERE engaged = 1 AND (:branch IS NULL"
+        "SELECT * FROM kill_switch WHERE engaged = 1 AND (:everywhere = 1"
         " OR scope = 'branch:' || :branch OR scope NOT LIKE 'branch:%') ORDER BY scope",
-        branch=branch,
+        everywhere=int(branch is None),
+        branch=branch or "",
     )
 
 

@@ -81,7 +81,11 @@ def holder(db: Db) -> str | None:
 def ring(db: Db, fence: Fence, job: str, due_at: int) -> bool:
     """Put a ring on record; False when it was done or missed already."""
     check(db, fence)
-    db.run("INSERT OR IGNORE INTO ring (job, due_at) VALUES (:job, :due)", job=job, due=due_at)
+    db.run(
+        "INSERT INTO ring (job, due_at) VALUES (:job, :due) ON CONFLICT (job, due_at) DO NOTHING",
+        job=job,
+        due=due_at,
+    )
     state = db.value(
         "SELECT state FROM ring WHERE job = :job AND due_at = :due", job=job, due=due_at
     )

@@ -28,7 +28,7 @@ _STANDING = """
 WITH k AS MATERIALIZED (SELECT {times} FROM customer c WHERE c.{scope})
 SELECT c.external_userid, c.erased, c.contact_class, c.recheck_on, k.score,
   {contact_class} AS now_class, {columns}
-FROM k CROSS JOIN customer c ON c.external_userid = k.external_userid
+FROM k CROSS JOIN customer c WHERE c.external_userid = k.external_userid
 """
 # Sign-ups are facts: people confirm and reject them, messages are recalled. All days that a
 # rule can look back to are counted again, for those who have such a fact.
@@ -54,7 +54,7 @@ SELECT external_userid FROM customer WHERE recheck_on <= :today
 ORDER BY recheck_on, external_userid LIMIT :limit
 """
 _TOUCH_HOLDERS = """
-UPDATE customer SET recheck_on = '' WHERE recheck_on IS NOT '' AND external_userid IN (
+UPDATE customer SET recheck_on = '' WHERE recheck_on IS DISTINCT FROM '' AND external_userid IN (
   SELECT external_userid FROM holding WHERE account_ref IN (SELECT value FROM json_each(:accounts)))
 """
 _COUNTS = f"""
@@ -270,7 +270,7 @@ def touch_all(db: Db, rules: Rules, now: int) -> int:
         mark=_fingerprint(rules),
         now=now,
     )
-    return db.run("UPDATE customer SET recheck_on = '' WHERE recheck_on IS NOT ''")
+    return db.run("UPDATE customer SET recheck_on = '' WHERE recheck_on IS DISTINCT FROM ''")
 
 
 def _fingerprint(rules: Rules) -> str:

@@ -20,11 +20,12 @@ SEALED_DAYS = 5
 """Text whose agreement is not known after this long is destroyed."""
 
 _KEEP = """
-INSERT OR IGNORE INTO message
+INSERT INTO message
   (msgid, seq, conversation, chat_id, sender, peer, kind, sent_at, text_sealed, raw_sealed,
    quoted, state)
 VALUES (:msgid, :seq, :conversation, :chat, :sender, :peer, :kind, :sent, :text, :raw, :quoted,
   :state)
+ON CONFLICT (msgid) DO NOTHING
 """
 _MOVE = """
 UPDATE message SET state = :state,
@@ -36,15 +37,17 @@ WHERE msgid = :id
 _AFTER_STAFF = """EXISTS (SELECT 1 FROM message s WHERE s.conversation = m.conversation
   AND s.sent_at BETWEEN m.sent_at - 600000 AND m.sent_at AND s.state = 'unread'
   AND s.kind NOT IN ('revoke', 'agree', 'disagree'))"""
+_ANSWERS = f"CASE WHEN {_AFTER_STAFF} THEN 1 ELSE 0 END"
 _MARK = f"""
-UPDATE message AS m SET asks = :asks, answers = {_AFTER_STAFF} WHERE m.msgid = :id
+UPDATE message AS m SET asks = :asks, answers = {_ANSWERS} WHERE m.msgid = :id
 """
 _COUNT = """
 INSERT INTO activity (external_userid, day_on, messages, replies, questions)
 SELECT m.sender, date(m.sent_at / 1000 + 28800, 'unixepoch'), 1, m.answers, m.asks
 FROM message m WHERE m.msgid = :id
-ON CONFLICT (external_userid, day_on) DO UPDATE SET messages = messages + 1,
-  replies = replies + excluded.replies, questions = questions + excluded.questions
+ON CONFLICT (external_userid, day_on) DO UPDATE SET messages = activity.messages + 1,
+  replies = activity.replies + excluded.replies,
+  questions = activity.questions + excluded.questions
 """
 _DISCOUNT = """
 UPDATE activity SET messages = messages - 1, replies = replies - m.answers,
@@ -59,9 +62,9 @@ UPDATE customer SET spoke_at = (SELECT max(sent_at) FROM message
 WHERE external_userid = (SELECT sender FROM message WHERE msgid = :id AND state = 'read')
 """
 _NEAR_STAFF = f"""
-SELECT m.msgid, m.sender, m.sent_at, {_AFTER_STAFF} - m.answers AS more FROM message m
+SELECT m.msgid, m.sender, m.sent_at, {_ANSWERS} - m.answers AS more FROM message m
 WHERE m.conversation = :conversation AND m.sent_at BETWEEN :at AND :at + 600000
-  AND m.state = 'read' AND {_AFTER_STAFF} <> m.answers
+  AND m.state = 'read' AND {_ANSWERS} <> m.answers
 """
 _SAID = """
 SELECT m.*, (SELECT count(*) FROM fact f WHERE f.msgid = m.msgid
@@ -132,7 +135,8 @@ def set_state(db: Db, msgid: str, state: str) -> None:
 def expect_nothing(db: Db, msgid: str, now: int) -> None:
     """Take note of a recall: a message that comes after it, out of order, is not kept."""
     db.run(
-        "INSERT OR IGNORE INTO message (msgid, state, sent_at) VALUES (:id, 'recalled', :now)",
+        "INSERT INTO message (msgid, state, sent_at) VALUES (:id, 'recalled', :now)"
+        " ON CONFLICT (msgid) DO NOTHING",
         id=msgid,
         now=now,
     )
@@ -373,7 +377,8 @@ def kf_spoke(db: Db, open_kfid: str, customer: str, at: int) -> None:
     db.run(
         "INSERT INTO kf_session (open_kfid, external_userid, spoke_at) VALUES (:kf, :id, :at)"
         " ON CONFLICT (open_kfid, external_userid) DO UPDATE SET spoke_at = :at, sent_since = 0,"
-        " service_state = CASE WHEN service_state = 4 THEN 0 ELSE service_state END",
+        " service_state = CASE WHEN kf_session.service_state = 4 THEN 0"
+        " ELSE kf_session.service_state END",
         kf=open_kfid,
         id=customer,
         at=at,

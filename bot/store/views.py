@@ -24,7 +24,8 @@ WHERE f.external_userid {_IDS} AND f.ended_at IS NULL ORDER BY f.since_at, f.use
 _GROUPS = f"""
 SELECT m.member AS external_userid, g.chat_id, g.name, m.nickname, m.joined_at
 FROM group_member m JOIN group_chat g USING (chat_id)
-WHERE m.member {_IDS} AND m.left_at IS NULL AND g.dismissed_at IS NULL ORDER BY m.joined_at
+WHERE m.member {_IDS} AND m.left_at IS NULL AND g.dismissed_at IS NULL
+ORDER BY m.joined_at NULLS FIRST
 """
 _SEGMENTS = f"""
 SELECT external_userid, segment, version, since_at FROM segment_member
@@ -32,11 +33,12 @@ WHERE external_userid {_IDS} ORDER BY segment
 """
 _TAGS = f"""
 SELECT DISTINCT f.external_userid, t.group_name, t.name
-FROM follow f JOIN json_each(f.tags) j JOIN corp_tag t ON t.tag_id = j.value
+FROM follow f CROSS JOIN json_each(f.tags) j JOIN corp_tag t ON t.tag_id = j.value
 WHERE f.external_userid {_IDS} AND f.ended_at IS NULL ORDER BY t.group_name, t.name
 """
 _HOLDINGS = f"""
-SELECT * FROM holding WHERE external_userid {_IDS} ORDER BY status DESC, matures_on, account_ref
+SELECT * FROM holding WHERE external_userid {_IDS}
+ORDER BY status DESC, matures_on NULLS FIRST, account_ref
 """
 _FACTS = f"""
 SELECT * FROM fact WHERE external_userid {_IDS} AND status <> 'recalled'
@@ -48,7 +50,7 @@ _CONSENTS = f"""
 SELECT * FROM (
   SELECT *, row_number() OVER (
     PARTITION BY external_userid, purpose ORDER BY at DESC, granted, id DESC) AS place
-  FROM consent WHERE external_userid {_IDS})
+  FROM consent WHERE external_userid {_IDS}) AS answers
 WHERE place = 1
 """
 _AGREED = f"""
@@ -182,7 +184,8 @@ def recent_customers(db: Db, who: Viewer, scope: Sight, wanted: Wanted, skip: in
     condition, values = wanted.condition()
     rows = db.rows(
         f"SELECT c.* FROM customer c WHERE {condition} AND {scope.where}"
-        " ORDER BY c.spoke_at DESC, c.created_at DESC, c.external_userid LIMIT 51 OFFSET :skip",
+        " ORDER BY c.spoke_at DESC NULLS LAST, c.created_at DESC, c.external_userid"
+        " LIMIT 51 OFFSET :skip",
         skip=skip,
         **(scope.values | values),
     )

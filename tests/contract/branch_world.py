@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
+from backends import all_tables
+
 from bot import outbox
 from bot.actions import CancelMassSend, CreateMassSend, Errand
 from bot.clock import SHANGHAI, FixedClock
@@ -328,11 +330,11 @@ def shanghai(*moment: int) -> datetime:
 
 def dump(db: Db) -> dict[str, list[Any]]:
     """Everything in the store, to see that nothing changed."""
-    tables = [
-        row[0]
-        for row in db.rows("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-    ]
-    return {name: [tuple(row) for row in db.rows(f"SELECT * FROM {name}")] for name in tables}
+    tables = [row[0] for row in db.rows(all_tables(db))]
+    return {
+        name: sorted((tuple(row) for row in db.rows(f'SELECT * FROM "{name}"')), key=repr)
+        for name in tables
+    }
 
 
 def errands(db: Db, kind: str) -> list[str]:

@@ -34,11 +34,24 @@ def plain_logs() -> Iterator[None]:
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A fresh store that nobody has opened yet."""
     backend: Backend = request.param
     backend.create(tmp_path)
-    return Place(backend, tmp_path)
+    yield Place(backend, tmp_path)
+    backend.remove(tmp_path)
+
+
+@pytest.fixture(scope="module", params=BACKENDS, ids=lambda backend: backend.name)
+def shared_place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    """A store for tests that undo what they do."""
+    backend: Backend = request.param
+    folder = tmp_path_factory.mktemp("shared")
+    backend.create(folder)
+    yield Place(backend, folder)
+    backend.remove(folder)
 
 
 @pytest.fixture

@@ -9,13 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from backends import Place
+
 from bot.clock import SHANGHAI
 from bot.facts import Evidence, Fact, FactType, Speech
 from bot.listening import Listener
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId
 from bot.rulebook import Rulebook, load_rulebook
-from bot.store import ledger, migrations, segments, standing, talk
-from bot.store.db import Db, connect
+from bot.store import ledger, segments, standing, talk
+from bot.store.db import Db
 from bot.vault import Vault
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +58,8 @@ class Story:
 
     def know(self, customer: str) -> None:
         self.db.run(
-            "INSERT OR IGNORE INTO customer (external_userid, created_at) VALUES (:id, :now)",
+            "INSERT INTO customer (external_userid, created_at) VALUES (:id, :now)"
+            " ON CONFLICT DO NOTHING",
             id=customer,
             now=self.now,
         )
@@ -74,7 +77,7 @@ class Story:
         self.know(customer)
         self.db.run(
             "INSERT INTO follow (userid, external_userid, since_at) VALUES ('mazy', :id, :at)"
-            " ON CONFLICT DO UPDATE SET since_at = :at, ended_at = NULL",
+            " ON CONFLICT (userid, external_userid) DO UPDATE SET since_at = :at, ended_at = NULL",
             id=customer,
             at=ms(self.today - timedelta(days=ago)),
         )
@@ -87,14 +90,14 @@ class Story:
         )
 
     def found(self, chat: str) -> None:
-        self.db.run("INSERT OR IGNORE INTO group_chat (chat_id) VALUES (:id)", id=chat)
+        self.db.run("INSERT INTO group_chat (chat_id) VALUES (:id) ON CONFLICT DO NOTHING", id=chat)
 
     def join(self, customer: str, ago: int, chat: str = GROUPS[0]) -> None:
         self.know(customer)
         self.found(chat)
         self.db.run(
             "INSERT INTO group_member (chat_id, member, joined_at) VALUES (:chat, :id, :at)"
-            " ON CONFLICT DO UPDATE SET joined_at = :at, left_at = NULL",
+            " ON CONFLICT (chat_id, member) DO UPDATE SET joined_at = :at, left_at = NULL",
             chat=chat,
             id=customer,
             at=ms(self.today - timedelta(days=ago)),
@@ -154,7 +157,8 @@ class Story:
         self.know(customer)
         self.db.run(
             "INSERT INTO holding (account_ref, external_userid, kind, opened_on)"
-            " VALUES (:ref, :id, :kind, :on) ON CONFLICT DO UPDATE SET opened_on = :on",
+            " VALUES (:ref, :id, :kind, :on) ON CONFLICT (account_ref)"
+            " DO UPDATE SET opened_on = :on",
             ref=ref,
             id=customer,
             kind=kind,
@@ -241,20 +245,14 @@ def undone(db: Db) -> Iterator[None]:
 
 
 @contextmanager
-def story(file: Path) -> Iterator[Story]:
-    """One story that leaves no trace in the file."""
-    connection = connect(file)
-    try:
-        connection.execute("BEGIN")
-        yield Story(Db(connection))
-    finally:
-        connection.execute("ROLLBACK")
-        connection.close()
-
-
-def new_store(folder: Path) -> Path:
-    migrations.upgrade(folder / "bot.db")
-    return folder / "bot.db"
+def story(place: Place) -> Iterator[Story]:
+    """One story that leaves no trace in the store."""
+    with place.look() as db:
+        try:
+            db.connection.execute("BEGIN")
+            yield Story(db)
+        finally:
+            db.connection.execute("ROLLBACK")
 
 
 # -- customers in a few words, as the rule files describe them

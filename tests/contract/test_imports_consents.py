@@ -1,32 +1,17 @@
 """Consent rows and the flags that follow from them."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from bot.errors import Invalid
 from bot.store.consents import derive_consent, record_consent, record_refusal, refused_at
 from bot.store.db import Database, Db
-from bot.store.migrations import upgrade
 
 WHO = "wm_made_up_1"
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("migrated") / "bot.db"
-    upgrade(file)
-    return file
-
-
 @pytest.fixture
-def database(migrated: Path, tmp_path: Path) -> Iterator[Database]:
-    shutil.copy(migrated, tmp_path / "bot.db")
-    database = Database(tmp_path / "bot.db")
-    yield database
-    database.close()
+def database(store: Database) -> Database:
+    return store
 
 
 def flags(database: Database) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import threading
 from datetime import datetime, timedelta
 
 import pytest
-from backends import BACKENDS, Place
+from backends import Place, every_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,7 +135,9 @@ def test_an_item_that_no_key_opens_holds_nobody_up_and_is_set_aside(
     inbox: Inbox, store: Database, clock: FixedClock
 ) -> None:
     put(inbox, "torn", "good")
-    store.write(lambda db: db.run("UPDATE inbox SET body_sealed = x'0100' WHERE id = 1"))
+    store.write(
+        lambda db: db.run("UPDATE inbox SET body_sealed = :torn WHERE id = 1", torn=b"\1\0")
+    )
     for _ in range(MAX_ATTEMPTS):
         assert bodies(inbox) == [b"<good>"]
         clock.move(timedelta(seconds=2))
@@ -191,10 +193,7 @@ def test_waiting_ends_when_something_arrives_or_somebody_wakes(inbox: Inbox) -> 
 def test_I1_whatever_the_order_of_arrivals_each_key_is_worked_once(
     tmp_path_factory: pytest.TempPathFactory, keys: list[str]
 ) -> None:
-    for backend in BACKENDS:
-        folder = tmp_path_factory.mktemp("example")
-        backend.create(folder)
-        store = backend.open(folder)
+    for store in every_store(tmp_path_factory):
         clock = FixedClock(MORNING)
         inbox = Inbox(store, Vault("made-up-secret-of-the-tests"), clock)
         worked: list[bytes] = []
@@ -205,5 +204,4 @@ def test_I1_whatever_the_order_of_arrivals_each_key_is_worked_once(
                 worked += [item.body for item in items]
                 store.write(lambda db, items=items: settle(db, [each.id for each in items]))  # type: ignore[misc]  # a default binds the items
         worked += bodies(inbox)
-        store.close()
         assert worked == [f"<{key}>".encode() for key in dict.fromkeys(keys)]

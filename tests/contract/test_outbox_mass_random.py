@@ -4,11 +4,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime, timedelta
 
 import pytest
-from backends import BACKENDS
+from backends import every_store
 from branch_world import Branch, build_branch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -134,12 +133,9 @@ def test_I2_I3_C3_whatever_happens_nobody_is_asked_twice_forgotten_or_sent_to_af
     beginning: list[tuple[str, int]],
     history: list[tuple[str, int]],
 ) -> None:
-    for backend in BACKENDS:
-        folder = tmp_path_factory.mktemp("example")
-        backend.create(folder)
-        with contextlib.closing(backend.open(folder)) as store:
-            clock = FixedClock(datetime(2026, 11, 24, 10, 0, tzinfo=SHANGHAI))
-            vault = Vault("made-up-secret-of-the-tests")
-            trial = Trial(build_branch(store, vault, clock, rules))
-            trial.live([*beginning, *history])
-            trial.check_end()
+    for store in every_store(tmp_path_factory):
+        clock = FixedClock(datetime(2026, 11, 24, 10, 0, tzinfo=SHANGHAI))
+        vault = Vault("made-up-secret-of-the-tests")
+        trial = Trial(build_branch(store, vault, clock, rules))
+        trial.live([*beginning, *history])
+        trial.check_end()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
+from backends import allow, forbid
 from branch_world import TODAY, Branch, add_errand, build_branch, errands, shanghai
 
 from bot.actions import CancelMassSend
@@ -61,12 +62,7 @@ def test_I4_without_a_written_answer_there_is_no_call(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
     branch.plan()
     branch.mass.release()
-    branch.store.write(
-        lambda db: db.connection.execute(
-            "CREATE TRIGGER no_decision BEFORE INSERT ON decision"
-            " BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-    )
+    branch.store.write(lambda db: forbid(db, "INSERT ON decision"))
     branch.work()
     assert branch.wecom.calls == []
 
@@ -593,22 +589,13 @@ def test_I2_an_accepted_call_whose_answer_could_not_be_written_is_never_made_aga
     """WeCom said yes, and then the disk was full: the errand comes again, the call must not."""
     branch.meet("wm_a", birthday=BORN)
     branch.plan()
-    full = [True]
-
-    def no_room(db: Db) -> None:
-        db.connection.execute(
-            "CREATE TRIGGER no_room BEFORE UPDATE ON send_task WHEN new.status = 'accepted'"
-            " BEGIN SELECT RAISE(ABORT, 'no room'); END"
-        )
-
-    branch.store.write(no_room)
+    branch.store.write(lambda db: forbid(db, "UPDATE ON send_task WHEN NEW.status = 'accepted'"))
     branch.send()
     assert (branch.tasks(), len(branch.wecom.tasks)) == (["calling"], 1)
     branch.later(seconds=30)
     branch.work()
-    branch.store.write(lambda db: db.connection.execute("DROP TRIGGER no_room"))
+    branch.store.write(lambda db: allow(db, "send_task"))
     branch.settle(10)
-    assert full
     assert (branch.tasks(), len(branch.wecom.tasks)) == (["accepted"], 1)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backends import SQLITE, Place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standing_story import (
@@ -17,7 +18,6 @@ from standing_story import (
     Story,
     activity_of,
     ms,
-    new_store,
     rulebook,
     story,
 )
@@ -30,14 +30,17 @@ from handlers.states import STATES, decay
 CALM = settings(deadline=None, derandomize=True, database=None)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return new_store(tmp_path_factory.mktemp("standing"))
+@pytest.fixture
+def branch(shared_place: Place) -> Iterator[Story]:
+    with story(shared_place) as found:
+        yield found
 
 
 @pytest.fixture
-def branch(store: Path) -> Iterator[Story]:
-    with story(store) as found:
+def sqlite_branch(tmp_path: Path) -> Iterator[Story]:
+    """For what only SQLite tells: its plans, and how many rows it changed."""
+    SQLITE.create(tmp_path)
+    with story(Place(SQLITE, tmp_path)) as found:
         yield found
 
 
@@ -139,9 +142,9 @@ HAPPENINGS: dict[str, Callable[..., object]] = {
 @settings(CALM, max_examples=60)
 @given(events=st.lists(_EVENT, min_size=1, max_size=14))
 def test_after_any_history_the_touched_customers_are_as_a_run_over_everybody_makes_them(
-    store: Path, events: list[tuple[Any, ...]]
+    shared_place: Place, events: list[tuple[Any, ...]]
 ) -> None:
-    with story(store) as at:
+    with story(shared_place) as at:
         for who in CUSTOMERS:
             at.know(who)
         at.settle()
@@ -155,9 +158,9 @@ def test_after_any_history_the_touched_customers_are_as_a_run_over_everybody_mak
 @settings(CALM, max_examples=20)
 @given(events=st.lists(_EVENT, min_size=3, max_size=10), days=st.integers(1, 120))
 def test_nothing_changes_by_itself_before_the_day_of_the_next_look(
-    store: Path, events: list[tuple[Any, ...]], days: int
+    shared_place: Place, events: list[tuple[Any, ...]], days: int
 ) -> None:
-    with story(store) as at:
+    with story(shared_place) as at:
         for event in events:
             happen(at, [], event)
             at.settle()
@@ -191,14 +194,14 @@ _TALK = st.lists(
 @settings(CALM, max_examples=80)
 @given(talk=_TALK, data=st.data())
 def test_the_score_does_not_depend_on_the_order_in_which_events_arrive(
-    store: Path, talk: list[tuple[str, int, str]], data: st.DataObject
+    shared_place: Place, talk: list[tuple[str, int, str]], data: st.DataObject
 ) -> None:
     order = data.draw(st.permutations(range(len(talk))))
-    assert _heard(store, talk, list(range(len(talk)))) == _heard(store, talk, order)
+    assert _heard(shared_place, talk, list(range(len(talk)))) == _heard(shared_place, talk, order)
 
 
-def _heard(store: Path, talk: list[tuple[str, int, str]], order: list[int]) -> object:
-    with story(store) as at:
+def _heard(shared_place: Place, talk: list[tuple[str, int, str]], order: list[int]) -> object:
+    with story(shared_place) as at:
         at.know("wmAnna")
         at.agree("wmAnna")
         for place in order:
@@ -241,8 +244,10 @@ def plain_score(days: dict[int, int], half_life: int = 14) -> int:
 
 @settings(CALM, max_examples=40)
 @given(days=st.dictionaries(st.integers(0, 70), st.integers(1, 9), max_size=12))
-def test_the_score_is_the_decayed_sum_of_capped_days(store: Path, days: dict[int, int]) -> None:
-    with story(store) as at:
+def test_the_score_is_the_decayed_sum_of_capped_days(
+    shared_place: Place, days: dict[int, int]
+) -> None:
+    with story(shared_place) as at:
         for ago, count in days.items():
             for _ in range(count):
                 at.say("wmAnna", ago)
@@ -400,10 +405,10 @@ TABLES = ("customer", "fact", "activity", "follow", "group_member", "message", "
 ALIASES = ("c", "f", "a", "p", "m", "g", "h", "e", "s")
 
 
-def test_a_message_reads_no_table_from_end_to_end(branch: Story) -> None:
-    branch.join("wmAnna", 20)
-    branch.say("wmAnna", 1)
-    plans = _plans(branch, lambda: (branch.say("wmAnna"), branch.settle()))
+def test_a_message_reads_no_table_from_end_to_end(sqlite_branch: Story) -> None:
+    sqlite_branch.join("wmAnna", 20)
+    sqlite_branch.say("wmAnna", 1)
+    plans = _plans(sqlite_branch, lambda: (sqlite_branch.say("wmAnna"), sqlite_branch.settle()))
     scanned = {
         words[1] for plan in plans if (words := plan.split())[0] == "SCAN" and "VIRTUAL" not in plan
     }
@@ -411,23 +416,23 @@ def test_a_message_reads_no_table_from_end_to_end(branch: Story) -> None:
     assert not scanned & {*TABLES, *ALIASES}
 
 
-def test_those_who_are_due_are_found_by_index(branch: Story) -> None:
-    plans = _plans(branch, lambda: standing.due(branch.db, branch.today, 10))
+def test_those_who_are_due_are_found_by_index(sqlite_branch: Story) -> None:
+    plans = _plans(sqlite_branch, lambda: standing.due(sqlite_branch.db, sqlite_branch.today, 10))
     assert [plan for plan in plans if "INDEX customer_recheck" in plan]
     assert not [plan for plan in plans if plan.startswith("SCAN")]
 
 
-def test_a_message_touches_only_its_customer(branch: Story) -> None:
+def test_a_message_touches_only_its_customer(sqlite_branch: Story) -> None:
     for number in range(50):
-        branch.join(f"wmOther{number}", 20)
-    branch.settle()
+        sqlite_branch.join(f"wmOther{number}", 20)
+    sqlite_branch.settle()
     others = "SELECT external_userid, recheck_on FROM customer WHERE external_userid LIKE 'wmO%'"
-    before = [tuple(row) for row in branch.db.rows(others)]
-    changes = branch.db.connection.total_changes
-    branch.say("wmAnna")
-    branch.settle()
-    assert before == [tuple(row) for row in branch.db.rows(others)]
-    assert branch.db.connection.total_changes - changes < 30
+    before = [tuple(row) for row in sqlite_branch.db.rows(others)]
+    changes = sqlite_branch.db.connection.total_changes
+    sqlite_branch.say("wmAnna")
+    sqlite_branch.settle()
+    assert before == [tuple(row) for row in sqlite_branch.db.rows(others)]
+    assert sqlite_branch.db.connection.total_changes - changes < 30
 
 
 def test_a_sync_that_brings_nothing_new_makes_nobody_due(branch: Story) -> None:

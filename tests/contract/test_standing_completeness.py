@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from standing_story import VAULT, Story, new_store, story
+from backends import Place
+from standing_story import VAULT, Story, story
 
 from bot.model import Layer, Role
 from bot.store import completeness, ledger
@@ -16,14 +16,9 @@ from bot.store.sight import Viewer, visible_to
 EVERYBODY = visible_to(Viewer("admin", Role.ADMIN))
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return new_store(tmp_path_factory.mktemp("ledger"))
-
-
 @pytest.fixture
-def branch(store: Path) -> Iterator[Story]:
-    with story(store) as found:
+def branch(shared_place: Place) -> Iterator[Story]:
+    with story(shared_place) as found:
         yield found
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from standing_story import ROOT, TRAITS, new_store, rulebook, story, tell
+from backends import Place
+from standing_story import ROOT, TRAITS, rulebook, story, tell
 
 from handlers.rules import Example, load_examples
 
@@ -18,22 +17,17 @@ def named(example: Example) -> str:
     return f"{example.rule}-{example.title}"
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return new_store(tmp_path_factory.mktemp("examples"))
-
-
 @pytest.mark.parametrize("example", SEGMENTS, ids=named)
-def test_a_segment_holds_for_its_examples_only(store: Path, example: Example) -> None:
-    with story(store) as at:
+def test_a_segment_holds_for_its_examples_only(shared_place: Place, example: Example) -> None:
+    with story(shared_place) as at:
         tell(at, "wmAnna", dict(example.traits))
         at.settle()
         assert example.belongs == (example.rule in at.segments("wmAnna"))
 
 
 @pytest.mark.parametrize("example", STATES, ids=named)
-def test_a_state_holds_for_its_examples_only(store: Path, example: Example) -> None:
-    with story(store) as at:
+def test_a_state_holds_for_its_examples_only(shared_place: Place, example: Example) -> None:
+    with story(shared_place) as at:
         tell(at, "wmAnna", dict(example.traits))
         at.settle()
         assert example.belongs == (example.rule in at.states("wmAnna"))

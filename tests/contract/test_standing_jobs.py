@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
-from standing_story import VAULT, Story, new_store, rulebook
+from standing_story import VAULT, Story, rulebook
 
 from bot.clock import SHANGHAI, FixedClock
 from bot.errands.mass import MassSender
@@ -27,10 +25,8 @@ WEEKDAY = datetime(2026, 11, 24, 1, 30, tzinfo=SHANGHAI)
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(new_store(tmp_path))
-    yield found
-    found.close()
+def database(store: Database) -> Database:
+    return store
 
 
 def jobs(database: Database, now: datetime, rules: Rulebook | None = None) -> Jobs:

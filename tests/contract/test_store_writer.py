@@ -118,10 +118,10 @@ def test_a_statement_that_is_wrong_or_forbidden_is_its_own_trouble(store: Databa
     twice = store.submit(lambda db: [put(db, each) for each in ("twice", "twice")])  # type: ignore[func-returns-value]  # only the second one fails
     stopped.go()
     good.result()
-    assert [type(each.exception()).__name__ for each in (wrong, twice)] == [
-        "OperationalError",
-        "IntegrityError",
-    ]
+    assert {type(each.exception()).__name__ for each in (wrong, twice)} in (
+        {"OperationalError", "IntegrityError"},
+        {"UndefinedTable", "UniqueViolation"},
+    )
     assert names(store.read()) == ["good"]
 
 
@@ -167,7 +167,7 @@ def test_a_change_inside_a_change_is_refused_instead_of_waiting_for_itself(
 
 
 def test_a_reading_connection_cannot_write(store: Database) -> None:
-    with pytest.raises(Exception, match="readonly"):
+    with pytest.raises(Exception, match=r"read-?only"):
         put(store.read(), "a")
 
 

@@ -6,6 +6,8 @@ columns that end in ``_sealed`` are encrypted, ``_hash`` are keyed hashes for se
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from alembic import op
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +23,8 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+
+from bot.store.migrations.triggers import create_trigger
 
 revision = "r0001"
 down_revision = None
@@ -630,42 +634,37 @@ _OF_CUSTOMER = (
 )
 
 
-def _touch(name: str, when: str, whom: str) -> str:
+def _touch(whom: str) -> str:
     return (
-        f"CREATE TRIGGER {name} AFTER {when} BEGIN"
-        f" UPDATE customer SET recheck_on = '' WHERE external_userid {whom}"
-        " AND recheck_on IS NOT ''; END"
+        f"UPDATE customer SET recheck_on = '' WHERE external_userid {whom}"
+        " AND recheck_on IS DISTINCT FROM ''"
     )
 
 
 def _changed(table: str, columns: str) -> str:
     """A row that is written again as it was is no change: syncs do that every hour."""
     names = columns.split()
-    differ = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in names)
+    differ = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in names)
     return f"UPDATE OF {', '.join(names)} ON {table} WHEN {differ}"
 
 
-def _touches() -> list[str]:
+def _touches() -> Iterator[tuple[str, str, str]]:
+    """Name, occasion and customers of each trigger."""
     in_group = "IN (SELECT member FROM group_member WHERE chat_id = NEW.chat_id)"
-    found = [
-        _touch("touch_customer", _changed("customer", _OF_CUSTOMER), "= NEW.external_userid"),
-        _touch("touch_group_chat", _changed("group_chat", "dismissed_at"), in_group),
-        _touch("touch_group_chat_new", "INSERT ON group_chat", in_group),
-    ]
+    yield "touch_customer", _changed("customer", _OF_CUSTOMER), "= NEW.external_userid"
+    yield "touch_group_chat", _changed("group_chat", "dismissed_at"), in_group
+    yield "touch_group_chat_new", "INSERT ON group_chat", in_group
     for table, (who, columns) in _DERIVED_FROM.items():
-        found += [
-            _touch(f"touch_{table}_new", f"INSERT ON {table}", f"= NEW.{who}"),
-            _touch(f"touch_{table}", _changed(table, columns), f"IN (OLD.{who}, NEW.{who})"),
-            _touch(f"touch_{table}_gone", f"DELETE ON {table}", f"= OLD.{who}"),
-        ]
-    return found
+        yield f"touch_{table}_new", f"INSERT ON {table}", f"= NEW.{who}"
+        yield f"touch_{table}", _changed(table, columns), f"IN (OLD.{who}, NEW.{who})"
+        yield f"touch_{table}_gone", f"DELETE ON {table}", f"= OLD.{who}"
 
 
 def upgrade() -> None:
     """Create every table."""
     metadata.create_all(op.get_bind())
-    for statement in _touches():
-        op.execute(statement)
+    for name, when, whom in _touches():
+        create_trigger(name, when, _touch(whom))
 
 
 def downgrade() -> None:

@@ -15,6 +15,8 @@ from sqlalchemy import (
     text,
 )
 
+from bot.store.migrations.triggers import create_trigger, drop_trigger
+
 revision = "r0002"
 down_revision = "r0001"
 
@@ -82,11 +84,11 @@ def upgrade() -> None:
     """Create the table, and what makes it forget."""
     metadata.create_all(op.get_bind())
     for name, (when, which) in _FORGETTING.items():
-        op.execute(f"CREATE TRIGGER {name} AFTER {when} BEGIN {_FORGET} {which}; END")
+        create_trigger(name, when, f"{_FORGET} {which}")
 
 
 def downgrade() -> None:
     """Drop both."""
-    for name in _FORGETTING:
-        op.execute(f"DROP TRIGGER {name}")
+    for name, (when, _) in _FORGETTING.items():
+        drop_trigger(name, when.partition(" ON ")[2].partition(" ")[0])
     metadata.drop_all(op.get_bind())
