@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -21,7 +20,11 @@ T = TypeVar("T")
 
 
 class _Undo(Exception):
-    """Ends a dry run: everything it wrote is rolled back."""
+    """Ends a dry run: everything it wrote is rolled back, and what it found is told."""
+
+    def __init__(self, found: Any) -> None:
+        super().__init__()
+        self.found = found
 
 
 def plan_dry(database: Database, judge: Judge, now: datetime, on: date) -> list[dict[str, Any]]:
@@ -103,15 +106,16 @@ def _moment(now: datetime, on: date) -> datetime:
 
 def _undone(database: Database, dry: Callable[[Db], T]) -> T:
     """What a change gives; the change itself is rolled back."""
-    found: list[T] = []
 
     def change(db: Db) -> None:
-        found.append(dry(db))
-        raise _Undo
+        raise _Undo(dry(db))
 
-    with contextlib.suppress(_Undo):
+    try:
         database.write(change)
-    return found[0]
+    except _Undo as undone:
+        found: T = undone.found
+        return found
+    raise AssertionError("a dry run was kept")
 
 
 def _entry(judged: Judged, on: date) -> dict[str, Any]:

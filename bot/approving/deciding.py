@@ -20,7 +20,7 @@ class Deciding(Ground):
 
     def waits_for(self, db: Db, who: Viewer) -> list[Row]:
         """What somebody could decide about now."""
-        return [row for row in approvals.waiting(db) if not self._why_not(db, row, who)]
+        return [row for row in approvals.waiting(db) if not self.why_not(db, row, who)]
 
     def submit(self, who: Viewer, version_id: int) -> None:
         """Put a draft before its approvers; from now on it is locked.
@@ -84,7 +84,7 @@ class Deciding(Ground):
 
         def change(db: Db) -> None:
             row, now = found(approvals.version(db, version_id)), self.now()
-            if why := self._why_not(db, row, who):
+            if why := self.why_not(db, row, who):
                 raise Invalid(why)
             standing = self.standing(db, row)
             unseen = [word for word in standing.review if word not in looked]
@@ -107,7 +107,7 @@ class Deciding(Ground):
 
         def change(db: Db) -> None:
             row, now = found(approvals.version(db, version_id)), self.now()
-            if why := self._why_not(db, row, who):
+            if why := self.why_not(db, row, who):
                 raise Invalid(why)
             if not note.strip():
                 raise Invalid("退回时请写明原因,方便起草人修改")
@@ -174,7 +174,7 @@ class Deciding(Ground):
             expires_at=ends,
         )
 
-    def _why_not(self, db: Db, row: Row, who: Viewer) -> str:
+    def why_not(self, db: Db, row: Row, who: Viewer) -> str:
         """Why somebody cannot decide about a version; "" when they can."""
         if row["status"] != "in_review":
             return "这一版不在审批中"

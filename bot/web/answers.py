@@ -230,6 +230,47 @@ class EscalationAnswer(Answer):
     history: list[StepAnswer]
 
 
+class DutyAnswer(Answer):
+    """Something that a version must be approved as, and by whom it was."""
+
+    duty: str = Field(description="legal, product, branch")
+    roles: list[str] = Field(description="Who may act in it")
+    approved_by: str | None
+
+
+class DecisionAnswer(Answer):
+    """What one person decided about a version."""
+
+    at: str | None
+    actor: str = Field(description="userid, or api for a decision without a name")
+    via: str = Field(description="console or api")
+    decision: str = Field(description="approve, reject, withdraw, revoke")
+    duty: str
+    note: str
+    expires_at: str | None
+
+
+class ApprovalAnswer(Answer):
+    """One version of a campaign that was submitted, and how far its approval is."""
+
+    id: int
+    campaign: str
+    version: int
+    status: str = Field(description="draft, in_review, approved, active, paused, retired")
+    purpose: str
+    author: str
+    submitter: str
+    submitted_at: str | None
+    source: str = Field(description="The whole text, front matter included")
+    duties: list[DutyAnswer]
+    review_words: list[str] = Field(description="An approver must name each of them in words")
+    valid: bool = Field(description="Approved by everybody needed, unchanged, not run out")
+    why: str = Field(description="approved, waiting, changed, expired, no_policy, unreadable")
+    expires_at: str | None
+    dry_run: dict[str, Any] | None = Field(description="The newest: on, at, counts by answer")
+    history: list[DecisionAnswer]
+
+
 class AuditAnswer(Answer):
     """Who did what to whom, when and why; each hash covers the row and the hash before it."""
 

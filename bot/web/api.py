@@ -19,10 +19,12 @@ from bot.clock import today
 from bot.errors import Invalid
 from bot.model import Role
 from bot.store import chats, lists, reports, views
+from bot.store.approvals import submitted, version
 from bot.store.db import Row
 from bot.store.sight import Viewer, visible_to
-from bot.web import answering
+from bot.web import answering, approving
 from bot.web.answers import (
+    ApprovalAnswer,
     AuditAnswer,
     CustomerAnswer,
     ErrorAnswer,
@@ -274,6 +276,54 @@ def close(request: Request, case_id: Id, ending: Ending) -> EscalationAnswer:
     except Invalid as wrong:
         raise Problem(422, "invalid", "结果无法识别", str(wrong)) from wrong
     return answering.escalation(services, services.database.read(), _found(row))
+
+
+# -- approvals
+
+
+@router.get("/approvals")
+def approvals(
+    request: Request, cursor: Cursor = "", limit: Limit = 50, status: Slug = ""
+) -> Paged[ApprovalAnswer]:
+    """Every version that was submitted, the newest first; ``in_review`` waits for a decision."""
+    services = services_of(request)
+    db = services.database.read()
+    rows = submitted(db, status, before=_before(cursor), limit=limit + 1)
+    return _page(rows, limit, "id", [approving.approval(services, db, row) for row in rows[:limit]])
+
+
+class Deciding(BaseModel):
+    """A decision about a version; without ``by`` it counts as the caller's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: Literal["approve", "approved", "reject", "rejected", "revoke", "revoked"]
+    note: str = Field("", max_length=500)
+    by: str = Field("", max_length=64, description="userid of the employee who decided")
+    words: list[Annotated[str, Field(max_length=20)]] = Field(
+        [], max_length=50, description="Review words that they looked at in this text"
+    )
+
+
+@router.post("/approvals/{version_id}")
+def decide(request: Request, version_id: Id, deciding: Deciding) -> ApprovalAnswer:
+    """Approve, send back or revoke; what cannot be decided so stays as it is (409)."""
+    services = services_of(request)
+    _found(version(services.database.read(), version_id))
+    try:
+        approving.decide(
+            services,
+            CALLER,
+            version_id,
+            deciding.decision,
+            note=deciding.note,
+            by=deciding.by,
+            words=deciding.words,
+        )
+    except Invalid as wrong:
+        raise Problem(409, "conflict", "不能这样审批", str(wrong)) from wrong
+    db = services.database.read()
+    return approving.approval(services, db, _found(version(db, version_id)))
 
 
 # -- the trail and the figures

@@ -16,7 +16,18 @@ from bot.errors import Retry
 from bot.web import api, auth, docs, out
 from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
-from bot.web.console import cases, customers, facts, groups, home, pushes, rules, switches
+from bot.web.console import (
+    cases,
+    customers,
+    facts,
+    groups,
+    home,
+    pushes,
+    rules,
+    switches,
+    texts,
+    versions,
+)
 from bot.web.console.stream import Watch
 from bot.web.pages import STATIC, Missing, Pages
 from bot.web.services import Services
@@ -53,7 +64,21 @@ def build_site(services: Services) -> FastAPI:
     site.state.sessions = Sessions(services.vault)
     site.state.pages = Pages(services)
     site.state.watch = Watch(services)
-    for module in (home, customers, facts, cases, pushes, switches, groups, rules, auth, out, docs):
+    for module in (
+        home,
+        customers,
+        facts,
+        cases,
+        pushes,
+        switches,
+        texts,
+        versions,
+        groups,
+        rules,
+        auth,
+        out,
+        docs,
+    ):
         site.include_router(module.router)
     site.include_router(api.router)
     site.mount("/static", StaticFiles(directory=STATIC), name="static")

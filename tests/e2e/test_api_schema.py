@@ -33,6 +33,8 @@ CALLS = (
     ("GET", "/api/pushes"),
     ("GET", "/api/escalations"),
     ("POST", "/api/escalations/{case_id}"),
+    ("GET", "/api/approvals"),
+    ("POST", "/api/approvals/{version_id}"),
     ("GET", "/api/audit"),
     ("GET", "/api/reports/{name}"),
 )

@@ -1,4 +1,4 @@
-"""停发开关: the gate's first rule, for the branch or the whole bank."""
+"""停发开关: the gate's first rule, for a branch, a campaign or the whole bank."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bot.web.auth import Sender, services_of
 
 router = APIRouter(include_in_schema=False)
 BANK = "bank"
+_CAMPAIGN = "campaign:"
 _EVERYWHERE = frozenset({Role.CITY, Role.COMPLIANCE, Role.ADMIN})
 
 
@@ -23,6 +24,16 @@ def scopes_of(who: Viewer) -> tuple[str, ...]:
     if who.role in _EVERYWHERE:
         return (BANK,)
     return (f"branch:{who.branch}",) if who.role is Role.HEAD and who.branch else ()
+
+
+def campaign_scope(name: str) -> str:
+    """The switch of one campaign."""
+    return f"{_CAMPAIGN}{name}"
+
+
+def may_switch(who: Viewer, scope: str) -> bool:
+    """Whether somebody may switch a scope; a campaign goes to all branches, as the bank does."""
+    return scope in scopes_of(who) or (who.role in _EVERYWHERE and scope.startswith(_CAMPAIGN))
 
 
 def engaged(db: Db, who: Viewer) -> list[Row]:
@@ -39,7 +50,7 @@ def switch(
     reason: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Stop sending or let it go on; effective at the next look of the gate."""
-    if scope not in scopes_of(person.viewer):
+    if not may_switch(person.viewer, scope):
         raise HTTPException(403)
     services = services_of(request)
     now = int(services.clock.now().timestamp() * 1000)
@@ -52,4 +63,5 @@ def switch(
         journal.audit(db, by, kind, scope, now, reason=words)
 
     services.database.write(change)
-    return RedirectResponse("/pushes", 303)
+    campaign = scope.removeprefix(_CAMPAIGN)
+    return RedirectResponse("/pushes" if campaign == scope else f"/campaigns/{campaign}", 303)

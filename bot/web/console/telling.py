@@ -61,6 +61,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "task_cancelled",
         "sending_stopped",
         "sending_resumed",
+        "campaign_moved",
     ),
     "cases": (
         "case_opened",
