@@ -53,7 +53,7 @@ def seconds(step: Step, speeches: list[Speech]) -> float:
 
 def floor_of(reader: Reader) -> Step:
     """The automaton, then one pass of the expressions for dates and sums."""
-    find = reader._matcher._find  # noqa: SLF001 - the floor is made of the reader's own automaton
+    find = reader.matcher._find  # noqa: SLF001 - the floor is made of the reader's own automaton
     patterns = (atoms.PATTERN, amounts._STRONG, amounts._BARE)  # noqa: SLF001 - as above
 
     def step(speech: Speech) -> None:

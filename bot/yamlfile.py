@@ -140,6 +140,10 @@ class Section(Place):
         """The names in this section, in the order of the file."""
         return iter(self._nodes)
 
+    def place(self, key: str) -> Place:
+        """Where a name stands."""
+        return Place(self.file, self._nodes[key][0])
+
     def value(self, key: str) -> Scalar:
         """The value under a name that must be there."""
         line, node = self._node(key)

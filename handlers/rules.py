@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.facts import FactType
-from bot.yamlfile import Section, load_section
+from bot.model import Layer
+from bot.schema import SCHEMA
+from bot.yamlfile import Place, Section, load_section
 
+PRODUCTS = SCHEMA[FactType.PRODUCT_INTEREST]["product"].options
+CALLING = ("interest", "complaint", "churn", "inflow", "competitor_maturity", "unanswered")
+"""The kinds of case that ``escalation.yaml`` may describe."""
 _FACT = """EXISTS (SELECT 1 FROM fact f WHERE f.external_userid = c.external_userid
   AND f.type = {type} AND f.status IN ('current', 'confirmed') {ordinary}
   AND (f.expires_on IS NULL OR f.expires_on >= :today){more})"""
@@ -143,12 +148,14 @@ class Example:
 
     Attributes:
         traits: As written, by name; what they mean is told at the top of the rule file.
+        place: Where it stands.
     """
 
     rule: str
     title: str
     belongs: bool
     traits: Mapping[str, str]
+    place: Place
 
 
 def read_examples(rule: str, section: Section) -> list[Example]:
@@ -160,7 +167,7 @@ def read_examples(rule: str, section: Section) -> list[Example]:
             for title in cases.keys():  # noqa: SIM118  # not a dict
                 case = cases.section(title)
                 traits = {key: case.value(key).text() for key in case.keys()}  # noqa: SIM118  # as above
-                found.append(Example(rule, title, belongs, traits))
+                found.append(Example(rule, title, belongs, traits, case))
     return found
 
 
@@ -232,8 +239,20 @@ def _contains(section: Section, key: str, values: _Values) -> str:
 
 def _fact_type(section: Section, key: str, values: _Values) -> str:
     if key not in set(FactType):
-        raise section.wrong(f"不认识事实类型 {key},可用的有:{'、'.join(FactType)}")
+        raise section.place(key).wrong(f"不认识事实类型 {key},可用的有:{'、'.join(FactType)}")
     return values.name(key)
+
+
+def _slugs(section: Section, kind: FactType, key: str) -> list[str]:
+    """Values of a key as the fact schema knows them; words where it leaves them free."""
+    keys = SCHEMA[kind]
+    if key not in keys:
+        raise section.place(key).wrong(f"{kind} 没有键 {key},可用的有:{'、'.join(keys)}")
+    found = section.values(key)
+    if not found:
+        raise section.place(key).wrong(f"{key} 不能为空,请写出至少一个值,或删去这一行")
+    slugs = keys[key].options
+    return [each.choice(slugs) if slugs else each.text(40) for each in found]
 
 
 def _ordinary(*, sensitive: bool) -> str:
@@ -243,13 +262,12 @@ def _ordinary(*, sensitive: bool) -> str:
 def _facts(section: Section, values: _Values, *, sensitive: bool) -> str:
     found = []
     for kind in section.keys():  # noqa: SIM118  # not a dict
+        fact = _fact_type(section, kind, values)
         wanted = section.section(kind)
         more = ""
         for key in wanted.keys():  # noqa: SIM118  # not a dict
-            options = values.names(_words(wanted, key))
+            options = values.names(_slugs(wanted, FactType(kind), key))
             more += f" AND json_extract(f.value, {values.name('$.' + key)}) IN ({options})"
-        wanted.close()
-        fact = _fact_type(section, kind, values)
         found.append(_FACT.format(type=fact, ordinary=_ordinary(sensitive=sensitive), more=more))
     values.turn(_FACT_EXPIRES)
     section.close()
@@ -287,9 +305,12 @@ def load_tag_names(path: Path, segments: list[SegmentRule]) -> list[TagName]:
     """
     top = load_section(path)
     tags: list[TagName] = []
-    for family in ("interest", "layer"):
+    for family, known in (("interest", PRODUCTS), ("layer", tuple(Layer))):
         section = top.section(family)
         group, names = section.value("group").text(30), section.section("names")
+        for key in names.keys():  # noqa: SIM118  # not a dict
+            if key not in known:
+                raise names.place(key).wrong(f"不认识 {key},可用的有:{'、'.join(known)}")
         tags += [
             TagName(f"{family}:{key}", group, names.value(key).text(30))
             for key in names.keys()  # noqa: SIM118  # not a dict
@@ -327,7 +348,9 @@ def load_escalation(path: Path) -> EscalationRules:
     person_words: list[str] = []
     for kind in top.keys():  # noqa: SIM118  # not a dict
         section = top.section(kind)
-        products += [each.text(40) for each in section.values("products")]
+        if kind not in CALLING:
+            raise top.place(kind).wrong(f"不认识 {kind},可用的有:{'、'.join(CALLING)}")
+        products += [each.choice(PRODUCTS) for each in section.values("products")]
         person_words += [each.text(20) for each in section.values("person_words")]
         quiet[kind] = section.value("quiet_days").whole(0, 365)
         section.close()

@@ -34,13 +34,18 @@ _SHIPPED = Path(__file__).parents[2] / "config"
 
 
 class Reader:
-    """One set of rules, ready to read; safe to share between threads."""
+    """One set of rules, ready to read; safe to share between threads.
+
+    Attributes:
+        rules: Words, frames and guards.
+        normaliser: Its first step, ``matcher`` its second, ``money`` what finds the sums.
+    """
 
     def __init__(self, ruleset: rules.Rules) -> None:
         self.rules = ruleset
-        self._normaliser = Normaliser(ruleset.simplified)
-        self._matcher = Matcher(ruleset)
-        self._money = Money(ruleset.currencies, ruleset.fractions)
+        self.normaliser = Normaliser(ruleset.simplified)
+        self.matcher = Matcher(ruleset)
+        self.money = Money(ruleset.currencies, ruleset.fractions)
 
     @classmethod
     def load(cls, path: Path) -> Reader:
@@ -69,15 +74,15 @@ class Reader:
         local ISO times (None: open), or ``{"kind": "amount", …, "value"}``.
         """
         found: list[dict[str, Any]] = []
-        local = _local(sent_at)
+        local = local_time(sent_at)
         for first, last in _pieces(text[:_READ_AT_MOST]):
-            plain = self._normaliser.plain(text[first:last])
+            plain = self.normaliser.plain(text[first:last])
             found.extend(_date_expressions(plain, local, first))
             found.extend(self._amount_expressions(plain, first))
         return sorted(found, key=lambda item: (item["start"], item["kind"]))
 
     def _amount_expressions(self, plain: Plain, base: int) -> Iterator[dict[str, Any]]:
-        for amount in self._money.find(plain.text):
+        for amount in self.money.find(plain.text):
             if amount.value is None or not amount.sure:
                 continue
             value = amount.value
@@ -89,20 +94,20 @@ class Reader:
             }
 
     def _facts(self, text: str, speech: Speech, base: int) -> list[Fact]:
-        plain = self._normaliser.plain(text)
-        probes, present = self._matcher.probes(plain.text)
+        plain = self.normaliser.plain(text)
+        probes, present = self.matcher.probes(plain.text)
         if not probes:
             return []
         asked = "\n".join(speech.asked)
-        message = Message(plain, self._normaliser.plain(asked).text if asked else "")
+        message = Message(plain, self.normaliser.plain(asked).text if asked else "")
         readings = [
             reading
-            for reading in self._matcher.readings(message, probes, present)
-            if not _quoted(reading, plain, speech.quoted, base)
+            for reading in self.matcher.readings(message, probes, present)
+            if not is_quoted(reading, plain, speech.quoted, base)
         ]
         if not readings:
             return []
-        attachments = Attachments(message, _local(speech.sent_at), self._money)
+        attachments = Attachments(message, local_time(speech.sent_at), self.money)
         readings = settle(complete(readings, message, attachments, self.rules.words), message)
         facts = [_fact(reading, message, base) for reading in readings]
         return sorted(facts, key=lambda fact: -fact.confidence)
@@ -123,7 +128,10 @@ def _fact(reading: Reading, message: Message, base: int) -> Fact:
     )
 
 
-def _quoted(reading: Reading, plain: Plain, quoted: tuple[tuple[int, int], ...], base: int) -> bool:
+def is_quoted(
+    reading: Reading, plain: Plain, quoted: tuple[tuple[int, int], ...], base: int
+) -> bool:
+    """Whether a reading stands in somebody else's words."""
     for span in _QUOTES.finditer(plain.text):
         if span.start() <= reading.start and reading.end <= span.end():
             return True
@@ -144,7 +152,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _local(moment: datetime) -> datetime:
+def local_time(moment: datetime) -> datetime:
     """Shanghai wall time; a naive time is one already."""
     return moment.astimezone(_SHANGHAI) if moment.tzinfo else moment
 

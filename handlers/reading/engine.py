@@ -11,7 +11,7 @@ from typing import Any
 from ahocorasick_rs import AhoCorasick
 
 from bot.facts import FactType
-from handlers.reading.patterns import Pattern, Words, captured, expression
+from handlers.reading.patterns import Pattern, Words, captured, compiled
 from handlers.reading.rules import Frame, Guard, Rules
 from handlers.reading.text import Plain
 
@@ -108,7 +108,7 @@ class _Keyword:
 
 
 @dataclass(frozen=True, slots=True)
-class _Veto:
+class Veto:
     """A guard, ready to run; ``masks`` say when its words may stand in a text at all."""
 
     id: str
@@ -157,8 +157,8 @@ class Matcher:
             mask |= self._sets.setdefault(words, 1 << len(self._sets))
         return mask
 
-    def _veto(self, guard: Guard, words: Words) -> _Veto:
-        return _Veto(
+    def _veto(self, guard: Guard, words: Words) -> Veto:
+        return Veto(
             guard.id,
             guard.scope,
             tuple(self._mask(pattern) for pattern in guard.patterns),
@@ -182,34 +182,39 @@ class Matcher:
             found.extend(self._always)
         return (list(dict.fromkeys(found)) if len(found) > 1 else found), present
 
-    def readings(self, message: Message, probes: list[Probe], present: int) -> list[Reading]:
-        """Everything that some frame reads and no guard takes back."""
-        matches = [
+    def matches(self, message: Message, probes: list[Probe]) -> list[Reading]:
+        """Every match of a pattern, before anything is asked about it."""
+        found = [
             (probe, match) for probe in probes for match in _matches(probe.pattern, message.text)
         ]
-        if not matches or not message.clauses:
+        if not found or not message.clauses:
             return []
-        standing = [
-            reading
-            for probe, match in matches
-            if _stands(reading := _reading(probe, match, message), message, present)
-        ]
+        return [_reading(probe, match, message) for probe, match in found]
+
+    def vetoes(self, present: int) -> list[Veto]:
+        """The guards whose words occur."""
+        return [v for v in self._vetoes if any(mask & present == mask for mask in v.masks)]
+
+    def readings(self, message: Message, probes: list[Probe], present: int) -> list[Reading]:
+        """Everything that some frame reads and no guard takes back."""
+        found = self.matches(message, probes)
+        standing = [reading for reading in found if not unmet(reading, message, present)]
         if not standing:
             return standing
-        vetoes = [v for v in self._vetoes if any(mask & present == mask for mask in v.masks)]
-        return [r for r in standing if not any(_takes_back(v, r, message) for v in vetoes)]
+        vetoes = self.vetoes(present)
+        return [r for r in standing if not any(takes_back(v, r, message) for v in vetoes)]
 
 
-def _stands(reading: Reading, message: Message, present: int) -> bool:
-    """The frame's own conditions: what must stand near, and what must not."""
+def unmet(reading: Reading, message: Message, present: int) -> str:
+    """The frame's own condition that fails, ``near``, ``never`` or ``unless``; "" for none."""
     frame = reading.frame
     whole = (0, len(message.text))
     if frame.near and not (_any(frame.near, message, whole, present) or _answers(frame, message)):
-        return False
+        return "near"
     if _any(frame.never, message, whole, present):
-        return False
+        return "never"
     start, end = message.around(*reading.clauses)
-    return not _any(frame.unless, message, (start, end + 1), present)
+    return "unless" if _any(frame.unless, message, (start, end + 1), present) else ""
 
 
 def _any(
@@ -231,12 +236,13 @@ def _answers(frame: Frame, message: Message) -> bool:
     )
 
 
-def _takes_back(veto: _Veto, reading: Reading, message: Message) -> bool:
+def takes_back(veto: Veto, reading: Reading, message: Message) -> bool:
+    """Whether a guard's words stand where it looks, and nothing spares the reading."""
     frame = reading.frame
     if frame.type not in veto.types or veto.id in frame.off:
         return False
     start, end = message.around(*reading.clauses)
-    low, high = _scope(veto.scope, (start, end), reading.end, len(message.text))
+    low, high = scope_of(veto, reading, message)
     if not message.has(veto.regex, low, high):
         return False
     if veto.id == _DENIAL and message.corrects(low, high):
@@ -245,11 +251,13 @@ def _takes_back(veto: _Veto, reading: Reading, message: Message) -> bool:
 
 
 def _union(patterns: tuple[Pattern, ...], words: Words) -> re.Pattern[str]:
-    return re.compile("|".join(expression(pattern.source, words) for pattern in patterns))
+    return compiled((pattern.source for pattern in patterns), words)
 
 
-def _scope(scope: str, clause: tuple[int, int], end: int, length: int) -> tuple[int, int]:
-    start, stop = clause
+def scope_of(veto: Veto, reading: Reading, message: Message) -> tuple[int, int]:
+    """The part of the message at which a guard looks for a reading."""
+    start, stop = message.around(*reading.clauses)
+    scope, end, length = veto.scope, reading.end, len(message.text)
     if scope == "lead":
         return start, end
     if scope == "clause":

@@ -11,7 +11,7 @@ regular expression's ``(?!…)``, ``(?<!…)``, ``(?=…)``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -58,8 +58,12 @@ class Pattern:
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
-        """Compiled when first needed: most patterns are not in most processes."""
-        return re.compile(expression(self.source, self.words))
+        """Compiled when first needed: most patterns are not in most processes.
+
+        Raises:
+            Invalid: The expression is none.
+        """
+        return compiled((self.source,), self.words)
 
 
 def compile_pattern(source: str, words: Words) -> Pattern:
@@ -80,6 +84,20 @@ def compile_pattern(source: str, words: Words) -> Pattern:
     if not source.strip():
         raise Invalid("规则是空的")
     return Pattern(source, words, _Needs(source, words).read(), keys)
+
+
+def compiled(sources: Iterable[str], words: Words) -> re.Pattern[str]:
+    """One expression for some patterns, of which one must match.
+
+    Raises:
+        Invalid: It does not compile.
+    """
+    written = tuple(sources)
+    try:
+        return re.compile("|".join(expression(each, words) for each in written))
+    except (re.error, OverflowError, RecursionError) as wrong:
+        shown = "」或「".join(written)
+        raise Invalid(f"「{shown}」写错了({wrong}),请检查括号、? 和 *") from None
 
 
 def expression(source: str, words: Words) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, TypeVar
 
 from bot.errors import Invalid
 from bot.facts import FactType
-from handlers.reading.patterns import Entries, Pattern, Words, compile_pattern
+from bot.schema import SCHEMA
+from handlers.reading.patterns import Pattern, Words, compile_pattern
+from handlers.reading.rulefile import Complain, Entry, document, load_lexicon, raising
 
-_Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FRAME_KEYS = {
     "id",
     "type",
@@ -33,7 +33,11 @@ _FRAME_KEYS = {
     "counter",
 }
 _GUARD_KEYS = {"id", "scope", "any", "spares", "types", "not_types"}
+_CONFIDENCE = 0.9
 _TAKES = {"amount", "date", "rate", "source", "purpose", "product", "party"}
+T = TypeVar("T")
+_OWN_WORDS = {(FactType.HOBBY, "name")}
+"""Where a branch may say more than the schema lists."""
 _SCOPES = {"lead", "clause", "before", "message", "head"}
 
 
@@ -50,6 +54,7 @@ class Frame:
         off: Guards that do not apply.
         beats: Ids or types of readings in the same clause that give way.
         beats_anywhere: Types that give way in the whole message.
+        origin: The entry of the file, for errors that name its lines.
     """
 
     id: str
@@ -63,11 +68,12 @@ class Frame:
     unless: tuple[Pattern, ...] = ()
     never: tuple[Pattern, ...] = ()
     off: frozenset[str] = frozenset()
-    confidence: float = 0.9
+    confidence: float = _CONFIDENCE
     beats: frozenset[str] = frozenset()
     beats_anywhere: frozenset[str] = frozenset()
-    examples: tuple[Any, ...] = ()
+    examples: tuple[str, ...] = ()
     counter: tuple[str, ...] = ()
+    origin: Entry = field(default_factory=lambda: Entry("", 0), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Guard:
     patterns: tuple[Pattern, ...]
     spares: tuple[Pattern, ...]
     types: frozenset[FactType]
+    origin: Entry = field(default_factory=lambda: Entry("", 0), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -100,23 +107,40 @@ class Rules:
     fractions: dict[str, str]
 
 
-def load(folder: Path) -> Rules:
+def load(folder: Path, complain: Complain = raising) -> Rules:
     """Read ``lexicon/*.yaml`` and ``rules/frames*.yaml`` below a config folder.
+
+    Args:
+        folder: The config folder.
+        complain: Told of every mistake; what is wrong is left out when it does not raise. When
+            a word class is wrong, no rule is looked at: all that use it would be told as wrong.
 
     Raises:
         Invalid: a file is missing or breaks the form; the text names file and line.
     """
-    lexicon = _lexicon(folder / "lexicon")
+    wrong_words: list[Invalid] = []
+    lexicon = load_lexicon(folder / "lexicon", wrong_words.append)
+    for mistake in wrong_words:
+        complain(mistake)
     words = {name: entries for name, entries in lexicon.items() if not name.startswith("_")}
     frames: list[Frame] = []
     guards: list[Guard] = []
-    for path in sorted((folder / "rules").glob("frames*.yaml")):
-        document = _document(path)
-        frames.extend(_frame(entry, words) for entry in document.get("frames", []))
-        guards.extend(_guard(entry, words) for entry in document.get("guards", []))
-    _unique(frames)
-    if not frames:
-        raise Invalid(f"{folder / 'rules'} 里没有 frames*.yaml，请恢复随程序提供的规则文件")
+    named: set[str] = set()
+    files = [] if wrong_words else sorted((folder / "rules").glob("frames*.yaml"))
+    for path in files:
+        try:
+            found = document(path)
+            _known_keys(found, {"frames", "guards"})
+        except Invalid as wrong:
+            complain(wrong)
+            continue
+        named |= {str(entry.get("id")) for entry in _entries(found)}
+        frames += _each(found, "frames", lambda entry: _frame(entry, words), complain)
+        guards += _each(found, "guards", lambda entry: _guard(entry, words), complain)
+    if not frames and not wrong_words:
+        complain(Invalid(f"{folder / 'rules'} 里没有 frames*.yaml,请恢复随产品提供的规则文件"))
+    for mistake in _among_themselves(frames, guards, named):
+        complain(mistake)
     return Rules(
         words,
         tuple(frames),
@@ -127,196 +151,219 @@ def load(folder: Path) -> Rules:
     )
 
 
-class _Entry(dict[str, Any]):
-    """A mapping of a rule file that remembers where it stands."""
-
-    where = ""
-
-    def broken(self, reason: str) -> Invalid:
-        """An error that names the place."""
-        return Invalid(f"{self.where}：{reason}")
+def _entries(found: Entry) -> list[Entry]:
+    lists = [found.get(key) for key in ("frames", "guards")]
+    return [
+        each for some in lists if isinstance(some, list) for each in some if isinstance(each, Entry)
+    ]
 
 
-_CACHE: dict[tuple[Path, int], Any] = {}
+def _each(found: Entry, key: str, read: Callable[[Entry], T], complain: Complain) -> list[T]:
+    entries = found.get(key) or []
+    if not isinstance(entries, list):
+        complain(found.broken(f"{key} 下面每条规则应以“- id:”开头", key))
+        return []
+    rules = []
+    for entry in entries:
+        try:
+            if not isinstance(entry, Entry):
+                raise found.broken(f"{key} 下面每条规则应以“- id:”开头", key)
+            rules.append(read(entry))
+        except Invalid as wrong:
+            complain(wrong)
+    return rules
 
 
-def _document(path: Path) -> Any:
-    key = (path, path.stat().st_mtime_ns)
-    if key not in _CACHE:
-        _CACHE[key] = _parse(path)
-    return _CACHE[key]
-
-
-def _parse(path: Path) -> Any:
-    loader = _Loader(path.read_text(encoding="utf-8"))
-    try:
-        node = loader.get_single_node()
-        return _plain(node, path, loader) if node else {}
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise Invalid(f"{path.name} 第 {line} 行：不是有效的 YAML，请检查缩进和引号") from error
-    finally:
-        loader.dispose()
-
-
-def _plain(node: Any, path: Path, loader: Any) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        entry = _Entry()
-        entry.where = f"{path.name} 第 {node.start_mark.line + 1} 行"
-        for key, value in node.value:
-            entry[str(key.value)] = _plain(value, path, loader)
-        return entry
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, path, loader) for item in node.value]
-    if node.tag == "tag:yaml.org,2002:str":
-        return node.value
-    return loader.construct_object(node)
-
-
-def _lexicon(folder: Path) -> dict[str, dict[str, str]]:
-    """Every class as word → meaning; a class may refer to others as ``{name}``."""
-    raw: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.yaml")):
-        document = _document(path)
-        if not isinstance(document, dict):
-            raise Invalid(f"{path.name} 第 1 行：应为「词类: 词语」")
-        raw.update(document)
-    if not raw:
-        raise Invalid(f"{folder} 里没有词表，请恢复随程序提供的 lexicon 目录")
-    classes: dict[str, dict[str, str]] = {}
-    for name in raw:
-        _expand(name, raw, classes)
-    return classes
-
-
-def _expand(name: str, raw: dict[str, Any], done: dict[str, dict[str, str]]) -> dict[str, str]:
-    if name in done:
-        return done[name]
-    if name not in raw:
-        raise Invalid(f"词表：词类「{name}」没有定义")
-    entries: dict[str, str] = {}
-    body = raw[name]
-    if name.startswith("_"):
-        entries = _pairs(body)
-    elif isinstance(body, dict):
-        for meaning, words in body.items():
-            for word in _split(words):
-                entries[word] = meaning
-    else:
-        for word in _split(body):
-            if word.startswith("{"):
-                entries.update(_expand(word[1:-1], raw, done))
-            else:
-                entries[word] = word
-    done[name] = Entries(entries)
-    return done[name]
-
-
-def _pairs(body: Any) -> dict[str, str]:
-    """Tables of another shape: 東东 pairs in a string, or meaning → words."""
-    if isinstance(body, str):
-        return {pair[0]: pair[1] for pair in body.split() if len(pair) == 2}
-    return {word: meaning for meaning, words in body.items() for word in _split(words)}
-
-
-def _split(words: Any) -> list[str]:
-    return words.split() if isinstance(words, str) else [str(word) for word in words]
-
-
-def _frame(entry: Any, words: Words) -> Frame:
-    if not isinstance(entry, _Entry):
-        raise Invalid("frames 的每一项应为一条规则")
+def _frame(entry: Entry, words: Words) -> Frame:
     _known_keys(entry, _FRAME_KEYS)
     patterns = _patterns(entry, "any", words)
-    if "id" not in entry or not patterns:
+    if not _text(entry, "id") or not patterns:
         raise entry.broken("规则要有 id 和 any")
-    try:
-        fact_type = FactType(str(entry.get("type")))
-    except ValueError:
-        raise entry.broken(f"不认识的事实类型「{entry.get('type')}」") from None
-    take = frozenset(entry.get("take", ()))
-    if take - _TAKES:
-        raise entry.broken(f"take 里有不认识的键 {sorted(take - _TAKES)}")
+    fact_type = _fact_type(entry)
+    take = _names(entry, "take", _TAKES)
+    value = _value(entry, fact_type)
+    for pattern in patterns:
+        _check_slots(entry, fact_type, pattern, words)
     return Frame(
-        entry["id"],
+        _text(entry, "id"),
         fact_type,
-        str(entry.get("version", "1")),
+        _text(entry, "version", "1"),
         patterns,
-        dict(entry.get("value", {})),
+        value,
         take,
-        frozenset(entry.get("need", ())),
+        _names(entry, "need", take | value.keys()),
         _patterns(entry, "near", words),
         _patterns(entry, "unless", words),
         _patterns(entry, "never", words),
-        frozenset(entry.get("off", ())),
-        float(entry.get("confidence", 0.9)),
-        frozenset(entry.get("beats", ())),
-        frozenset(entry.get("beats_anywhere", ())),
-        tuple(entry.get("examples", ())),
-        tuple(entry.get("counter", ())),
+        frozenset(_list(entry, "off")),
+        _confidence(entry),
+        frozenset(_list(entry, "beats")),
+        frozenset(_list(entry, "beats_anywhere")),
+        tuple(_list(entry, "examples")),
+        tuple(_list(entry, "counter")),
+        entry,
     )
 
 
-def _guard(entry: Any, words: Words) -> Guard:
-    if not isinstance(entry, _Entry):
-        raise Invalid("guards 的每一项应为一条规则")
+def _guard(entry: Entry, words: Words) -> Guard:
     _known_keys(entry, _GUARD_KEYS)
+    if not _text(entry, "id"):
+        raise entry.broken("守卫要有 id")
     if entry.get("scope") not in _SCOPES:
-        raise entry.broken(f"scope 应为 {'、'.join(sorted(_SCOPES))} 之一")
-    try:
-        chosen = {FactType(name) for name in entry.get("types", list(FactType))}
-        chosen -= {FactType(name) for name in entry.get("not_types", ())}
-    except ValueError as error:
-        raise entry.broken(f"不认识的事实类型（{error}）") from None
+        raise entry.broken(f"scope 应为 {'、'.join(sorted(_SCOPES))} 之一", "scope")
+    known = frozenset(map(str, FactType))
+    chosen = _names(entry, "types", known) if "types" in entry else known
     return Guard(
-        entry["id"],
+        _text(entry, "id"),
         entry["scope"],
         _patterns(entry, "any", words),
         _patterns(entry, "spares", words),
-        frozenset(chosen),
+        frozenset(map(FactType, chosen - _names(entry, "not_types", known))),
+        entry,
     )
 
 
-def _known_keys(entry: _Entry, keys: set[str]) -> None:
-    strange = sorted(set(entry) - keys)
+# -- keys of an entry
+
+
+def _known_keys(entry: Entry, keys: set[str]) -> None:
+    for key in entry:
+        if key not in keys:
+            near = get_close_matches(key, keys, n=1)
+            advice = f"是不是 {near[0]}?" if near else f"可用的有:{'、'.join(sorted(keys))}"
+            raise entry.broken(f"不认识 {key},{advice}", key)
+
+
+def _text(entry: Entry, key: str, otherwise: str = "") -> str:
+    found = entry.get(key, otherwise)
+    if isinstance(found, dict | list) or found is None or not str(found).strip():
+        if key not in entry:
+            return otherwise
+        raise entry.broken(f"{key} 不能为空,也不能是列表", key)
+    return str(found)
+
+
+def _list(entry: Entry, key: str) -> list[str]:
+    found = entry.get(key) or []
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or any(isinstance(item, dict | list) for item in found):
+        raise entry.broken(f"{key} 应当是列表,请写成 [甲, 乙];含冒号的话请加引号", key)
+    return [str(item) for item in found]
+
+
+def _names(entry: Entry, key: str, known: Iterable[str]) -> frozenset[str]:
+    found = frozenset(_list(entry, key))
+    strange = sorted(found - frozenset(known))
     if strange:
-        raise entry.broken(f"不认识的键 {strange}，可用的键：{sorted(keys)}")
+        options = "、".join(sorted(known)) or "没有,请先写 take"
+        raise entry.broken(f"{key} 里的 {'、'.join(strange)} 不能用,可用的有:{options}", key)
+    return found
 
 
-def _patterns(entry: _Entry, key: str, words: Words) -> tuple[Pattern, ...]:
-    sources = entry.get(key, [])
-    if isinstance(sources, str):
-        sources = [sources]
+def _fact_type(entry: Entry) -> FactType:
+    try:
+        return FactType(str(entry.get("type")))
+    except ValueError:
+        known = "、".join(FactType)
+        raise entry.broken(
+            f"不认识的事实类型「{entry.get('type')}」,可用的有:{known}", "type"
+        ) from None
+
+
+def _confidence(entry: Entry) -> float:
+    found = entry.get("confidence", _CONFIDENCE)
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 < found <= 1:
+        raise entry.broken("confidence 应为 0 到 1 之间的小数,例如 0.9", "confidence")
+    return float(found)
+
+
+def _value(entry: Entry, fact_type: FactType) -> dict[str, Any]:
+    found = entry.get("value", {})
+    if not isinstance(found, dict):
+        raise entry.broken("value 应写成 {键: 值},例如 {product: gold}", "value")
+    for key, item in found.items():
+        _check_slug(entry, "value", fact_type, key, (item,))
+    return dict(found)
+
+
+def _check_slots(entry: Entry, fact_type: FactType, pattern: Pattern, words: Words) -> None:
+    for key, name in pattern.keys.items():
+        found = SCHEMA[fact_type].get(key)
+        known = found is not None and found.kind == "choice" and name in words
+        _check_slug(entry, "any", fact_type, key, set(words[name].values()) if known else ())
+
+
+def _check_slug(
+    entry: Entry, where: str, fact_type: FactType, key: str, items: Collection[Any]
+) -> None:
+    """A key of the type, and only values that the schema knows."""
+    keys = SCHEMA[fact_type]
+    if key not in keys:
+        raise entry.broken(f"{fact_type} 没有键 {key},可用的有:{'、'.join(keys)}", where)
+    for item in sorted(items, key=str) if (fact_type, key) not in _OWN_WORDS else ():
+        flaw = keys[key].flaw(item)
+        if flaw:
+            raise entry.broken(f"{key} 的值 {item} 不对,{flaw}", where)
+
+
+def _patterns(entry: Entry, key: str, words: Words) -> tuple[Pattern, ...]:
     patterns = []
-    for source in sources:
+    for source in _list(entry, key):
         try:
-            patterns.append(compile_pattern(str(source), words))
+            patterns.append(compile_pattern(source, words))
         except (Invalid, ValueError, IndexError) as error:
-            raise entry.broken(f"{key} 里的「{source}」写错了（{error}）") from None
+            raise entry.broken(f"{key} 里的「{source}」写错了({error})", key) from None
     return tuple(patterns)
 
 
-def _unique(frames: list[Frame]) -> None:
-    seen: set[str] = set()
+# -- all of them
+
+
+def _among_themselves(
+    frames: list[Frame], guards: list[Guard], named: set[str]
+) -> Iterator[Invalid]:
+    """Ids that occur twice, and names of rules that are not there.
+
+    ``named`` has the ids of the rules that are broken, too: one mistake is told once.
+    """
+    ids: dict[str, Entry] = {}
+    both: list[Frame | Guard] = [*frames, *guards]
+    for rule in both:
+        other = ids.setdefault(rule.id, rule.origin)
+        if other is not rule.origin:
+            where = f"{other.file} 第 {other.line} 行"
+            yield rule.origin.broken(f"id「{rule.id}」和 {where} 重复,请改名", "id")
+    others = named | set(FactType)
     for frame in frames:
-        if frame.id in seen:
-            raise Invalid(f"规则 id「{frame.id}」重复，请改名")
-        seen.add(frame.id)
+        lists = (
+            ("off", frame.off - named, "没有这个守卫"),
+            ("beats", frame.beats - others, "没有这条规则或事实类型"),
+            ("beats_anywhere", frame.beats_anywhere - others, "没有这条规则或事实类型"),
+        )
+        for key, strange, problem in lists:
+            if strange:
+                names = "、".join(sorted(strange))
+                yield frame.origin.broken(f"{key} 里的 {names}:{problem},请改名或删去", key)
 
 
-def compile_all(rules: Rules) -> Iterator[str]:
-    """Compile every expression; yields what does not compile, for ``check``."""
-    for frame in rules.frames:
-        for pattern in (*frame.patterns, *frame.near, *frame.unless, *frame.never):
-            yield from _problem(frame.id, pattern)
-    for guard in rules.guards:
-        for pattern in (*guard.patterns, *guard.spares):
-            yield from _problem(guard.id, pattern)
+def compile_all(rules: Rules) -> Iterator[Invalid]:
+    """Compile every expression, which is else done when first needed; what does not compile."""
+    both: list[Frame | Guard] = [*rules.frames, *rules.guards]
+    for rule in both:
+        for key, patterns in _patterns_of(rule).items():
+            for pattern in patterns:
+                try:
+                    _ = pattern.regex
+                except Invalid as wrong:
+                    yield rule.origin.broken(f"规则 {rule.id} 的 {key} 里{wrong}", key)
 
 
-def _problem(owner: str, pattern: Pattern) -> Iterator[str]:
-    try:
-        _: Callable[..., Any] = pattern.regex.search
-    except Exception as error:  # noqa: BLE001 - re raises more than re.error for odd input
-        yield f"规则 {owner} 的「{pattern.source}」不能编译：{error}"
+def _patterns_of(rule: Frame | Guard) -> Mapping[str, tuple[Pattern, ...]]:
+    if isinstance(rule, Guard):
+        return {"any": rule.patterns, "spares": rule.spares}
+    return {
+        "any": rule.patterns,
+        "near": rule.near,
+        "unless": rule.unless,
+        "never": rule.never,
+    }
