@@ -3,13 +3,12 @@
     python benchmarks/read_quality.py [FILE.jsonl …]
 
 Without files: the repository's own talk. The scoring rules are those of the fact schema; when
-the reference tools lie beside the checkout they score, and their examples are read too.
+the reference tools lie beside the checkout their examples and dates are scored too.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -19,35 +18,16 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 sys.path.insert(0, str(ROOT))
 
-from bot.facts import Speech  # noqa: E402 - the path comes first
+from bot.rulework import score_lines, score_words  # noqa: E402 - the path comes first
 from handlers.reading import Reader  # noqa: E402 - as above
 
 
-def tool(name: str) -> Any:
-    """A scoring module that lies beside the checkout."""
-    path = SHARED / "tools" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.exists():
-        sys.exit("没有评分工具：请把它放在代码目录旁的 shared/tools 下")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def score(reader: Reader, path: Path) -> None:
-    """Print the table of one file."""
-    scorer = tool("score_facts")
-    reference = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    predictions = {}
-    for entry in reference:
-        speech = Speech(entry["text"], datetime.fromisoformat(entry["sent_at"]))
-        predictions[entry["id"]] = [
-            {"type": str(fact.type), "value": fact.value}
-            for fact in reader.read(speech)
-            if fact.settled
-        ]
+    """Print the table of one file, without its texts."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found = score_lines(lines, reader, lambda number, why: sys.exit(f"{path}:{number}: {why}"))
     print(f"== {path.name}")
-    scorer.show(scorer.score(reference, predictions))
+    print("\n".join(score_words(found, mistakes=False)))
 
 
 def dates(reader: Reader) -> None:
@@ -64,8 +44,11 @@ def dates(reader: Reader) -> None:
         return found
 
     path = SHARED / "data" / "recognizers_zh" / "datetime_scored.jsonl"
-    if path.exists():
-        print("== dates", tool("score_datetime").score(predict, str(path))["all"])
+    spec = importlib.util.spec_from_file_location("dates", SHARED / "tools" / "score_datetime.py")
+    if path.exists() and spec and spec.loader:
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        print("== dates", module.score(predict, str(path))["all"])
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from datetime import date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,8 +24,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _PORT = Annotated[int, typer.Option(help="端口")]
-rules = typer.Typer(name="rules", help="读取规则:成绩、导出标注过的话。", no_args_is_help=True)
+rules = typer.Typer(
+    name="rules", help="规则和词:核对、试读、打分,看成绩,导出标注过的话。", no_args_is_help=True
+)
 app.add_typer(rules)
+
+
+class Role(StrEnum):
+    """Who speaks."""
+
+    customer = "customer"
+    staff = "staff"
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    text = "text"
+    json = "json"
 
 
 @app.command()
@@ -136,18 +153,12 @@ def read(
     from handlers.reading import Reader
     from handlers.reading.offline import read_lines
 
-    bad = 0
-
-    def on_error(line: int, reason: str) -> None:
-        nonlocal bad
-        bad += 1
-        typer.echo(f"第 {line} 行:{reason}", err=True)
-
+    bad = _BadLines()
     reader = Reader.load(Settings().qunguan_config_dir)
     lines = file.open(encoding="utf-8") if file else sys.stdin
-    for answer in read_lines(lines, reader, expressions=expressions, on_error=on_error):
+    for answer in read_lines(lines, reader, expressions=expressions, on_error=bad.tell):
         sys.stdout.write(answer + "\n")
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(1 if bad.number else 0)
 
 
 @app.command()
@@ -173,6 +184,66 @@ def erase(external_userid: str) -> None:
     from bot.running import erase_person
 
     typer.echo(erase_person(_settings(), external_userid))
+
+
+@rules.command(name="check")
+def check_rules() -> None:
+    """核对 config 和话术里的全部规则、词、例子;写错会指出文件、行号和改法,退出码为 1。"""
+    from bot.rulework import check
+
+    settings = _settings()
+    lines, good = check(settings.qunguan_config_dir, settings.qunguan_templates_dir)
+    for line in lines:
+        typer.echo(line)
+    raise typer.Exit(0 if good else 1)
+
+
+@rules.command(name="try")
+def try_rules(
+    sentence: Annotated[str, typer.Argument(help="一句话,放在引号里")],
+    sent_at: Annotated[
+        str | None, typer.Option(help="什么时候说的,例如 2026-07-01T10:00;不写是现在")
+    ] = None,
+    role: Annotated[Role, typer.Option(help="谁说的")] = Role.customer,
+) -> None:
+    """试读一句话:怎样分句,读到什么,依据哪条规则,其余规则为什么没读。"""
+    from bot.rulework import try_sentence
+
+    settings = _settings()
+    folders = settings.qunguan_config_dir, settings.qunguan_templates_dir
+    for line in try_sentence(sentence, *folders, sent_at, role):
+        typer.echo(line)
+
+
+@rules.command(name="score")
+def score_rules(
+    file: Annotated[Path, typer.Argument(help="JSON 行:id、sent_at、text、facts", exists=True)],
+    output: Annotated[Format, typer.Option("--format", help="文字或 JSON")] = Format.text,
+) -> None:
+    """用标注过的话打分:各类事实的准确率和召回率,并逐条列出错处。"""
+    from bot.rulework import score_figures, score_lines, score_words
+    from bot.yamlfile import read_text
+    from handlers.reading import Reader
+
+    bad = _BadLines()
+    reader = Reader.load(_settings().qunguan_config_dir)
+    found = score_lines(read_text(file).split("\n"), reader, bad.tell)
+    if output == Format.json:
+        typer.echo(json.dumps(score_figures(found), ensure_ascii=False))
+    else:
+        for line in score_words(found):
+            typer.echo(line)
+    raise typer.Exit(1 if bad.number else 0)
+
+
+class _BadLines:
+    """Tells of lines that cannot be used, and counts them."""
+
+    number = 0
+
+    def tell(self, line: int, reason: str) -> None:
+        self.number += 1
+        typer.echo(f"第 {line} 行:{reason}", err=True)
 
 
 @rules.command()

@@ -15,12 +15,12 @@ from bot.archive.sdk import sdk_installed
 from bot.clock import SHANGHAI
 from bot.errors import Invalid, QunguanError, Refused
 from bot.logs import configure_logging
+from bot.proving import prove
 from bot.rulebook import load_rulebook
 from bot.running import load_settings
 from bot.store import journal, migrations
 from bot.wire import CallbackKeys
 from config.settings import Settings
-from handlers.reading import Reader
 from scheduler.release import verify_release
 
 _LEAST_FREE = 1 << 30
@@ -61,7 +61,6 @@ def run_checks() -> Iterator[Result]:
     yield from _attempts(
         [
             ("规则和话术", lambda: _rules(settings)),
-            ("读取引擎", lambda: _reader(settings)),
             ("存储", lambda: _storage(settings)),
             ("审计记录", lambda: _audit_trail(settings)),
         ]
@@ -91,16 +90,15 @@ def _words(error: QunguanError) -> str:
 
 
 def _rules(settings: Settings) -> str:
-    rules = load_rulebook(settings.qunguan_config_dir, settings.qunguan_templates_dir)
+    proof = prove(settings.qunguan_config_dir, settings.qunguan_templates_dir)
+    if proof.problems:
+        more = f";共 {len(proof.problems)} 处" if len(proof.problems) > 1 else ""
+        raise Invalid(f"{proof.problems[0]}{more},全部列出请运行 qunguan rules check")
     changed = verify_release(settings.qunguan_templates_dir)
     if changed:
         raise Invalid(f"这些话术与发布时不一致,不会发出:{'、'.join(changed)}")
-    return f"{len(rules.segments)} 条分群规则,{len(rules.campaigns)} 份发送话术"
-
-
-def _reader(settings: Settings) -> str:
-    Reader.load(settings.qunguan_config_dir)
-    return "词表和规则已载入"
+    counts = proof.counts
+    return f"{counts['句式']} 条句式、{counts['分群']} 条分群、{counts['话术']} 份话术,例子都对"
 
 
 def _storage(settings: Settings) -> str:

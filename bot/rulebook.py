@@ -191,7 +191,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         messages=load_messages(templates / "messages"),
         words=load_words(templates / "messages" / "words.yaml"),
         release=load_release(templates),
-        labels=_load_labels(templates / "labels.yaml"),
+        labels=load_labels(templates / "labels.yaml"),
         renderer=Renderer(),
     )
 
@@ -201,7 +201,12 @@ def _active_line(thresholds: Thresholds) -> ActiveLine:
     return ActiveLine(line.messages, line.days, line.window_days)
 
 
-def _load_labels(path: Path) -> Mapping[str, Mapping[str, str]]:
+def load_labels(path: Path) -> Mapping[str, Mapping[str, str]]:
+    """The words on screen by family and slug.
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
     top = load_section(path)
     found = {}
     for family in top.keys():  # noqa: SIM118  # not a dict

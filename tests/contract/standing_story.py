@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from functools import cache
@@ -253,59 +253,6 @@ def story(place: Place) -> Iterator[Story]:
             yield Story(db)
         finally:
             db.connection.execute("ROLLBACK")
-
-
-# -- customers in a few words, as the rule files describe them
-
-
-def tell(at: Story, customer: str, traits: dict[str, str]) -> None:
-    """Make a customer of whom the traits of an example are true."""
-    at.know(customer)
-    left = dict(traits)
-    if "fact" in left:
-        kind, value = left.pop("fact"), {}
-        for key in [key for key in left if key not in TRAITS]:
-            value[key] = left.pop(key)
-        if "in_days" in left:
-            due = at.today + timedelta(days=int(left.pop("in_days")))
-            value |= {"date_from": due.isoformat(), "date_to": due.isoformat()}
-        at.learn(customer, kind, value)
-    for key, value in left.items():
-        TRAITS[key](at, customer, value)
-
-
-def _born(at: Story, customer: str, age: str) -> None:
-    at.set(
-        customer,
-        birthday_year=at.today.year - int(age),
-        birthday_month=at.today.month,
-        birthday_day=at.today.day,
-    )
-
-
-def _spoke(at: Story, customer: str, written: str) -> None:
-    for word in written.split():
-        ago, _, times = word.partition("x")
-        for _ in range(int(times or 1)):
-            at.say(customer, int(ago))
-
-
-TRAITS: dict[str, Callable[[Story, str, str], None]] = {
-    "assets": lambda at, who, value: at.set(who, assets=int(value)),
-    "gender": lambda at, who, value: at.set(who, gender=value),
-    "occupation": lambda at, who, value: at.set(who, occupation=value),
-    "key_person": lambda at, who, value: at.set(who, key_person=int(value == "true")),
-    "prospect": lambda at, who, value: at.set(who, prospect=int(value == "true")),
-    "age": _born,
-    "holds": lambda at, who, value: at.hold(who, f"ref-{who}", 400, value),
-    "case": lambda at, who, value: at.open_case(who, value),
-    "added": lambda at, who, value: at.befriend(who, int(value)),
-    "unfriended": lambda at, who, value: at.unfriend(who, int(value)),
-    "joined": lambda at, who, value: at.join(who, int(value)),
-    "left": lambda at, who, value: at.leave(who, int(value)),
-    "spoke": _spoke,
-    "in_days": lambda _at, _who, _value: None,
-}
 
 
 def activity_of(db: Db, customer: str) -> list[tuple[Any, ...]]:
