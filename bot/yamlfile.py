@@ -166,6 +166,17 @@ class Section(Place):
             raise Place(self.file, line).wrong(f"{key} 下面应当有缩进的若干行“名称: 值”")
         return Section(self.file, node, key, self._above)
 
+    def sections(self, key: str) -> list[Section]:
+        """The list of sections under a name; absent means empty."""
+        if key not in self._nodes:
+            self._asked.add(key)
+            return []
+        line, node = self._node(key)
+        items = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        if not all(isinstance(item, yaml.MappingNode) for item in items):
+            raise Place(self.file, line).wrong(f"{key} 应当是列表,每项以“- ”开头,下面写“名称: 值”")
+        return [Section(self.file, item, key, self._above) for item in items]
+
     def close(self) -> None:
         """Refuse what was never asked for: a misspelt name must not be ignored in silence."""
         for key, (line, _) in self._nodes.items():
