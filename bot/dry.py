@@ -94,7 +94,7 @@ class Trials:
         return _undone(self.database, dry)
 
     def _supposed(self, campaign: Campaign) -> dict[str, Permit]:
-        words = frozenset(self.judge.rules.approvals.to_review(campaign.words))
+        words = frozenset(self.judge.rules.to_review(campaign, campaign.words))
         permit = Permit(campaign, stamp_of(campaign), valid=True, why="supposed", reviewed=words)
         return {campaign.name: permit}
 

@@ -84,7 +84,7 @@ def _of_file(rules: Rulebook, campaign: Campaign) -> Permit:
     stamp = stamp_of(campaign)
     if not rules.is_pinned(campaign):
         return Permit(campaign, stamp, valid=False, why="not_released")
-    words = frozenset(rules.approvals.to_review(campaign.words))
+    words = frozenset(rules.to_review(campaign, campaign.words))
     return Permit(campaign, stamp, valid=True, why="released", reviewed=words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ from bot.model import ExternalUserId
 from bot.store.db import Db
 from bot.store.intake import Derivation
 from bot.store.segments import Lines
-from bot.yamlfile import load_section
+from bot.yamlfile import Place, load_section, read_text
 from handlers.ledger_fields import LedgerRules, load_ledger
 from handlers.rules import (
     EscalationRules,
@@ -28,9 +28,10 @@ from handlers.rules import (
 from handlers.states import ActiveLine, StandingRules, load_states
 from scheduler.approval import ApprovalRules, load_approvals
 from scheduler.calendar import BranchCalendar, build_calendar, load_holidays
-from scheduler.campaigns import Campaign, load_campaigns
+from scheduler.campaigns import Campaign, parse_campaign
 from scheduler.lunar import next_birthday
-from scheduler.messages import Message, Messages, load_messages
+from scheduler.messages import FORMS, Message, Messages, load_messages
+from scheduler.phrases import Hit, Phrases, Verdict, load_phrases, load_simplified
 from scheduler.release import is_released, load_release
 from scheduler.thresholds import Thresholds, load_thresholds
 from scheduler.voice import Words, load_words
@@ -56,6 +57,7 @@ class Rulebook:
     campaigns: Mapping[str, Campaign]
     messages: Messages
     words: Words
+    phrases: Phrases
     release: Mapping[str, str]
     labels: Mapping[str, Mapping[str, str]]
     renderer: Renderer
@@ -85,6 +87,36 @@ class Rulebook:
     def is_pinned(self, text: Campaign | Message) -> bool:
         """Whether the release pins exactly this text and the words that it is filled with."""
         return is_released(text, self.release) and is_released(self.words, self.release)
+
+    def parse(self, source: str, file: str) -> Campaign:
+        """A campaign from its text, wherever it was written, with its phrases looked at.
+
+        Raises:
+            Invalid: With the line and the fix.
+        """
+        campaign = parse_campaign(source, file)
+        check_phrases(self.phrases, campaign, source, file)
+        return campaign
+
+    def faults(self, campaign: Campaign, text: str) -> tuple[str, ...]:
+        """Which rules a rendered text breaks: G7 (phrases) and G8 (personal data), with details."""
+        topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
+        found = [hit.rule for hit in self._hits(campaign, text) if hit.verdict is Verdict.BLOCK]
+        found += self.phrases.missing(text, topics)
+        personal = self.phrases.gives_away(text)
+        return (
+            *(("G7", *sorted(set(found))) if found else ()),
+            *(("G8", *personal) if personal else ()),
+        )
+
+    def to_review(self, campaign: Campaign, text: str) -> tuple[str, ...]:
+        """The words of a text that a second person must look at by name (K2)."""
+        hits = self._hits(campaign, text)
+        return tuple(sorted({hit.words for hit in hits if hit.verdict is Verdict.REVIEW}))
+
+    def _hits(self, campaign: Campaign, text: str) -> list[Hit]:
+        topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
+        return self.phrases.look(text, topics)
 
     @staticmethod
     def moment(now: int) -> datetime:
@@ -177,6 +209,11 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         Invalid: With the file, the line and the fix.
     """
     thresholds = load_thresholds(config / "thresholds.yaml")
+    phrases = load_phrases(
+        config / "rules" / "phrases.yaml", load_simplified(config / "lexicon" / "tables.yaml")
+    )
+    messages = load_messages(templates / "messages")
+    _check_messages(phrases, messages)
     segments = load_segments(config / "rules" / "segments.yaml")
     return Rulebook(
         thresholds=thresholds,
@@ -187,9 +224,10 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         tags=load_tag_names(config / "rules" / "tags.yaml", segments),
         escalation=load_escalation(config / "rules" / "escalation.yaml"),
         approvals=load_approvals(config / "approvals.yaml"),
-        campaigns={each.name: each for each in load_campaigns(templates / "campaigns")},
-        messages=load_messages(templates / "messages"),
+        campaigns={each.name: each for each in _campaigns(templates / "campaigns", phrases)},
+        messages=messages,
         words=load_words(templates / "messages" / "words.yaml"),
+        phrases=phrases,
         release=load_release(templates),
         labels=load_labels(templates / "labels.yaml"),
         renderer=Renderer(),
@@ -213,3 +251,43 @@ def load_labels(path: Path) -> Mapping[str, Mapping[str, str]]:
         names = top.section(family)
         found[family] = {key: names.value(key).text(40) for key in names.keys()}  # noqa: SIM118  # not a dict
     return found
+
+
+def _campaigns(folder: Path, phrases: Phrases) -> Iterator[Campaign]:
+    for path in sorted(folder.glob("*.md")):
+        source = read_text(path)
+        campaign = parse_campaign(source, path.name)
+        check_phrases(phrases, campaign, source, path.name)
+        yield campaign
+
+
+def check_phrases(phrases: Phrases, campaign: Campaign, source: str, file: str) -> None:
+    """Refuse a text with a phrase that no text may hold, or without a sentence that it must hold.
+
+    Raises:
+        Invalid: With the line, the phrase and its rule.
+    """
+    topics = phrases.topics(campaign.purpose, campaign.product_kinds)
+    begins = source.find(campaign.words)
+    for hit in phrases.look(campaign.words, topics):
+        if hit.verdict is Verdict.BLOCK:
+            line = source.count("\n", 0, begins + hit.start) + 1
+            raise Place(file, line).wrong(
+                f"「{hit.words}」不能出现在这类话术里(规则 {hit.rule}),请改写。{hit.note}"
+            )
+    for lacking in phrases.missing(campaign.words, topics):
+        line = source.count("\n", 0, begins) + 1
+        raise Place(file, line).wrong(
+            f"说到这类产品要原样写上:{phrases.sentence(lacking)}(规则 {lacking})"
+        )
+
+
+def _check_messages(phrases: Phrases, messages: Messages) -> None:
+    for message in messages.values():
+        if not FORMS[message.form].for_customer:
+            continue
+        for hit in phrases.look("\n".join(message.parts.values()), ("service",)):
+            if hit.verdict is Verdict.BLOCK:
+                raise Invalid(
+                    f"{message.name}.md:「{hit.words}」不能写给客户(规则 {hit.rule}),请改写"
+                )

@@ -173,9 +173,10 @@ class Section(Place):
             return []
         line, node = self._node(key)
         items = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        if not all(isinstance(item, yaml.MappingNode) for item in items):
+        found = [item for item in items if isinstance(item, yaml.MappingNode)]
+        if len(found) < len(items):
             raise Place(self.file, line).wrong(f"{key} 应当是列表,每项以“- ”开头,下面写“名称: 值”")
-        return [Section(self.file, item, key, self._above) for item in items]
+        return [Section(self.file, item, key, self._above) for item in found]
 
     def close(self) -> None:
         """Refuse what was never asked for: a misspelt name must not be ignored in silence."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
@@ -17,7 +16,7 @@ from bot.clock import SHANGHAI
 from bot.model import Purpose, Role
 from bot.yamlfile import Place, Section, load_section
 from scheduler.campaigns import KINDS, Campaign
-from scheduler.words import FIELDS, check_template, plain
+from scheduler.words import FIELDS, check_template
 
 NO_PRODUCT = "none"
 EVERYONE = "everyone"
@@ -97,13 +96,11 @@ class ApprovalRules:
     Attributes:
         authors: Who may draft, submit, start and stop.
         holders: The roles that may act in each duty.
-        review_words: What a second person must look at by name, normalised.
     """
 
     authors: frozenset[Role]
     holders: Mapping[Duty, frozenset[Role]]
     policies: tuple[_Policy, ...]
-    review_words: tuple[str, ...]
 
     def required(self, purpose: Purpose, products: Iterable[str]) -> Requirement | None:
         """What must be approved by whom; None when some product has no policy: then never."""
@@ -124,11 +121,6 @@ class ApprovalRules:
     def duties_of(self, role: Role) -> frozenset[Duty]:
         """What somebody of a role may approve as."""
         return frozenset(duty for duty, roles in self.holders.items() if role in roles)
-
-    def to_review(self, text: str) -> tuple[str, ...]:
-        """The words of a text that a second person must have looked at by name (K2)."""
-        bare = _normal(text)
-        return tuple(word for word in self.review_words if word in bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +229,6 @@ def _fields(words: str) -> frozenset[str]:
     return check_template(words, Place("", 1), FIELDS)
 
 
-def _normal(text: str) -> str:
-    """Full width, spaces and invisible characters hide nothing."""
-    folded = unicodedata.normalize("NFKC", text)
-    return "".join(char for char in plain(folded) if not char.isspace()).lower()
-
-
 # -- reading the file
 
 
@@ -261,7 +247,6 @@ def load_approvals(path: Path) -> ApprovalRules:
             for duty in Duty
         },
         policies=tuple(_read(name, policies.section(name)) for name in policies.keys()),  # noqa: SIM118  # a Section is no dict
-        review_words=tuple(_normal(each.text(20)) for each in top.values("review_words")),
     )
     for section in (duties, policies, top):
         section.close()

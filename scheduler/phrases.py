@@ -22,12 +22,12 @@ RATE, PRICE, AGENCY = "rate", "price", "agency"
 _HAN = "\u3400-\u9fff"
 _FILLER = r"[ \t\u3000\-_.·*/|~\ufe52•+=#]+"
 _BETWEEN = re.compile(
-    rf"(?<=[{_HAN}0-9%]){_FILLER}(?=[{_HAN}])|(?<=[{_HAN}]){_FILLER}(?=[{_HAN}0-9])"
+    rf"(?<=[{_HAN}0-9a-z%]){_FILLER}(?=[{_HAN}])|(?<=[{_HAN}]){_FILLER}(?=[{_HAN}0-9a-z])"
 )
 _ZERO = re.compile(r"[〇0](?=(?:风险|成本|门槛|利息|利率|首付))")
 _HUNDRED = re.compile("百分之?百|百分百")
 _GONE = {"Cf", "Mn", "Me", "Cc", "Sk"}
-_LOOKALIKES = str.maketrans({"夲": "本", "囻": "国", "険": "险", "賺": "赚", "玍": "生", "収": "收"})
+_LOOKALIKES = str.maketrans("夲囻険玍収戻朩", "本国险生收返本")
 _RATES = re.compile(r"\d(?:\.\d+)?\s*%|利率\s*\d|\d\s*个点")
 _PRICES = re.compile(r"\d(?:\.\d+)?\s*%|利率|利息|月供|费用|手续费\s*\d")
 _CHECK_DIGITS = "10X98765432"
@@ -116,10 +116,7 @@ class Phrases:
         folded = self._fold(text)
         wanted = {EVERY, *topics}
         found = [
-            hit
-            for phrase in self.phrases
-            if phrase.about & wanted
-            for hit in _hits(phrase, folded)
+            hit for phrase in self.phrases if phrase.about & wanted for hit in _hits(phrase, folded)
         ]
         return sorted(found, key=lambda hit: (hit.start, hit.rule))
 
@@ -193,13 +190,15 @@ class _Folded:
             piece = piece.translate(simplified).lower()
             pieces.append(piece)
             origin.extend([index] * len(piece))
-        folded = cls("".join(pieces), original, origin)
-        return folded._without(_BETWEEN)._put(_ZERO, "零")._put(_HUNDRED, "100%")
+        return (
+            cls("".join(pieces), original, origin)
+            .put(_BETWEEN, "")
+            .put(_ZERO, "零")
+            .put(_HUNDRED, "100%")
+        )
 
-    def _without(self, pattern: re.Pattern[str]) -> _Folded:
-        return self._put(pattern, "")
-
-    def _put(self, pattern: re.Pattern[str], new: str) -> _Folded:
+    def put(self, pattern: re.Pattern[str], new: str) -> _Folded:
+        """Other characters in place of what a pattern finds."""
         text: list[str] = []
         origin: list[int] = []
         last = 0
@@ -238,7 +237,7 @@ def _is_due(when: tuple[str, ...], text: str, *, agency: bool) -> bool:
     if not when:
         return True
     special = {RATE: bool(_RATES.search(text)), PRICE: bool(_PRICES.search(text)), AGENCY: agency}
-    return any(special[each] if each in special else each in text for each in when)
+    return any(special.get(each, each in text) for each in when)
 
 
 def _even(text: str) -> str:
@@ -270,6 +269,7 @@ def load_phrases(path: Path, simplified: Mapping[int, str]) -> Phrases:
     """Read and check ``phrases.yaml``; every rule's own examples are run.
 
     Args:
+        path: The file.
         simplified: Traditional to simplified characters, for ``str.translate``.
 
     Raises:
@@ -291,6 +291,16 @@ def load_phrases(path: Path, simplified: Mapping[int, str]) -> Phrases:
     for rule in found.wrong_examples():
         raise Place(path.name, 1).wrong(f"规则 {rule} 的例句(hit、miss)和写法对不上,请核对")
     return found
+
+
+def load_simplified(path: Path) -> Mapping[int, str]:
+    """Traditional to simplified characters out of the reader's ``tables.yaml``.
+
+    Raises:
+        Invalid: The table is not there.
+    """
+    pairs = load_section(path).value("_simplified").written.split()
+    return {ord(pair[0]): pair[1] for pair in pairs}
 
 
 def _phrase(entry: Section, default: tuple[re.Pattern[str], ...]) -> Phrase:

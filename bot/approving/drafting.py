@@ -18,7 +18,7 @@ from bot.store.db import Db, Row
 from bot.store.sight import Viewer
 from handlers.rules import selecting
 from scheduler.approval import EVERYONE, audience_cover, stamp_of
-from scheduler.campaigns import Campaign, parse_campaign
+from scheduler.campaigns import Campaign
 
 QUESTIONS = ("purpose", "data", "need", "risks", "safeguards")
 """What an impact assessment answers (个人信息保护法 55-56)."""
@@ -58,7 +58,7 @@ class Drafting(Ground):
         return self.database.write(lambda db: self._save(db, who, name, source))
 
     def _check(self, source: str, name: str) -> None:
-        campaign = parse_campaign(source, f"{name}.md")
+        campaign = self.rules.parse(source, f"{name}.md")
         chosen = selecting(self.rules.segments) | {EVERYONE}
         if campaign.audience not in chosen:
             line = source[: source.index("audience:")].count("\n") + 1
@@ -73,7 +73,7 @@ class Drafting(Ground):
             raise Invalid("这份话术正在审批,先锁定;请等审批结束,或由提交人撤回后再改")
         number = max([each["version"] for each in kept] + [self._file_version(name)]) + 1
         numbered = _VERSION.sub(f"version: {number}", source, count=1)
-        campaign = parse_campaign(numbered, f"{name}.md")
+        campaign = self.rules.parse(numbered, f"{name}.md")
         version_id = approvals.add_version(
             db,
             name=name,

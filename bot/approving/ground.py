@@ -100,7 +100,7 @@ class Ground:
             open=state.open,
             until=state.until,
             approvers=frozenset(each.actor for each in state.counted.values()),
-            review=self.rules.approvals.to_review(campaign.words),
+            review=self.rules.to_review(campaign, campaign.words),
             lacks=tuple(self.lacking(db, row, campaign)),
         )
 

@@ -90,7 +90,10 @@ class Judge:
             # K1: a missing word means no send, never a gap in the text.
             log.warning("text could not be rendered", push=push["id"], reason=str(missing))
             return Judged(push, Decision(Answer.DROP, ("K1",)), permit=permit)
-        if set(self.rules.approvals.to_review(text)) - permit.reviewed:
+        faults = self.rules.faults(campaign, text)
+        if faults:
+            return Judged(push, Decision(Answer.DROP, faults), permit=permit)
+        if set(self.rules.to_review(campaign, text)) - permit.reviewed:
             # A value brought a word in that nobody has looked at in this text.
             return Judged(push, Decision(Answer.HOLD, ("K2",), at + LOOK_AGAIN), permit=permit)
         return Judged(push, decision, text, by_name, permit)

@@ -205,16 +205,7 @@ def test_a_mistake_in_the_file_is_answered_with_what_to_write(
         edited(tmp_path, old, new)
 
 
-# -- words and people
-
-
-@pytest.mark.parametrize("text", ["限时办理", "限 时办理", "限\u200b时办理", "靠档计息"])
-def test_K2_review_words_are_found_however_they_are_spaced(text: str) -> None:
-    assert len(RULES.to_review(text)) == 1
-
-
-def test_K2_a_plain_wish_has_nothing_to_review(birthday: Campaign) -> None:
-    assert RULES.to_review(birthday.words) == ()
+# -- people
 
 
 def test_T7_choosing_by_a_segment_is_profiling_and_everyone_is_not(birthday: Campaign) -> None:
