@@ -98,16 +98,11 @@ class Rulebook:
         check_phrases(self.phrases, campaign, source, file)
         return campaign
 
-    def faults(self, campaign: Campaign, text: str) -> tuple[str, ...]:
-        """Which rules a rendered text breaks: G7 (phrases) and G8 (personal data), with details."""
+    def broken_phrases(self, campaign: Campaign, text: str) -> tuple[str, ...]:
+        """Which rules of phrases a finished text breaks, missing sentences included (G7)."""
         topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
-        found = [hit.rule for hit in self._hits(campaign, text) if hit.verdict is Verdict.BLOCK]
-        found += self.phrases.missing(text, topics)
-        personal = self.phrases.gives_away(text)
-        return (
-            *(("G7", *sorted(set(found))) if found else ()),
-            *(("G8", *personal) if personal else ()),
-        )
+        found = {hit.rule for hit in self._hits(campaign, text) if hit.verdict is Verdict.BLOCK}
+        return tuple(sorted({*found, *self.phrases.missing(text, topics)}))
 
     def to_review(self, campaign: Campaign, text: str) -> tuple[str, ...]:
         """The words of a text that a second person must look at by name (K2)."""

@@ -62,6 +62,8 @@ class Standing:
         paused: A complaint or fraud case of the customer waits for its person.
         born_on: Solar birth date when known; False when it is known to be unknown.
         text_pinned: Exactly this text is pinned by the release or covered by a valid approval.
+        phrases: Rules that the finished text breaks, required sentences included; () for none.
+        personal: Kinds of personal data that stand in the finished text; () for none.
         sent_today, sent_this_week, sent_this_month: Marketing to this customer, confirmed
             and reserved, over all campaigns.
         channel_used, channel_cap: The channel's own quota for this customer in this month.
@@ -79,6 +81,8 @@ class Standing:
     paused: bool | None
     born_on: date | bool | None
     text_pinned: bool | None
+    phrases: tuple[str, ...] | None
+    personal: tuple[str, ...] | None
     sent_today: int | None
     sent_this_week: int | None
     sent_this_month: int | None
@@ -175,6 +179,18 @@ class Gate:
             return _unread("G6", at)
         return None if now.text_pinned else Decision(Answer.HOLD, ("G6",), at + LOOK_AGAIN)
 
+    def g7_phrases(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G7: the finished text says nothing forbidden and lacks no required sentence."""
+        if now.phrases is None:
+            return _unread("G7", at)
+        return Decision(Answer.DROP, ("G7", *now.phrases)) if now.phrases else None
+
+    def g8_personal(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G8: no personal data stands in the finished text."""
+        if now.personal is None:
+            return _unread("G8", at)
+        return Decision(Answer.DROP, ("G8", *now.personal)) if now.personal else None
+
     def g12_hours(self, what: Candidate, _now: Standing, at: datetime) -> Decision | None:
         """G12: quiet hours and closed days of the purpose."""
         if what.answers:
@@ -227,6 +243,8 @@ _RULES: tuple[_Rule, ...] = (
     Gate.f5_signal,
     Gate.g5_age,
     Gate.g6_approval,
+    Gate.g7_phrases,
+    Gate.g8_personal,
     Gate.g12_hours,
     Gate.g13_frequency,
     Gate.g14_once,

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.actions import AnswerKf, SendKfWelcome, SendWelcome
 from bot.clock import SHANGHAI, Clock
-from bot.errands.judging import hash_of, standing_of
+from bot.errands.judging import TextSeen, hash_of, standing_of
 from bot.errors import Refused
 from bot.links import OutLinks
 from bot.model import Channel, MsgId, Purpose
@@ -155,7 +155,9 @@ class Greeter:
             )
             row = pushes.standing_of_person(db, customer)
             # Who wrote to customer service or just added us is there by their own act.
-            standing = standing_of(row, pushes.kill_switches(db), at, text_pinned=pinned)
+            standing = standing_of(
+                row, pushes.kill_switches(db), at, text_pinned=pinned, text=TextSeen()
+            )
             decision = Gate(self.rules.thresholds, self.rules.calendar).decide(
                 candidate, standing, at
             )

@@ -37,6 +37,20 @@ class Judged:
     permit: Permit | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TextSeen:
+    """What the look at a finished text found: broken rules of phrases, kinds of personal data."""
+
+    phrases: tuple[str, ...] = ()
+    personal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Worded:
+    text: str
+    by_name: bool
+
+
 @dataclass(frozen=True)
 class Judge:
     """Asks the gate about pushes and renders what may go.
@@ -66,9 +80,12 @@ class Judge:
             permit = known.get(push["campaign"])
             pinned = permit is not None and permit.allows(push)
             found = standings.get(push["id"]) if fresh else None
-            standing = standing_of(found, switches, at, text_pinned=pinned)
+            worded = self._worded(db, push, permit, found, at)
+            standing = standing_of(
+                found, switches, at, text_pinned=pinned, text=self._seen(permit, worded)
+            )
             decision = gate.decide(candidate_of(push), standing, at)
-            return self._worded(db, push, decision, permit, at)
+            return self._with_words(push, decision, permit, worded, at)
 
         return [one(row) for row in rows]
 
@@ -79,24 +96,47 @@ class Judge:
         return now - compared <= _FRESH / timedelta(milliseconds=1)
 
     def _worded(
-        self, db: Db, push: Row, decision: Decision, permit: Permit | None, at: datetime
+        self, db: Db, push: Row, permit: Permit | None, found: Row | None, at: datetime
+    ) -> _Worded | None:
+        """The finished words; None when there is nobody or nothing to write them for."""
+        campaign = permit.campaign if permit else None
+        if campaign is None or found is None or not found["known"] or found["erased"]:
+            return None
+        try:
+            by_name, text = self.render(db, campaign, push, at)
+        except Invalid as missing:
+            log.warning("text could not be rendered", push=push["id"], reason=str(missing))
+            return _Worded("", by_name=False)
+        return _Worded(text, by_name=by_name)
+
+    def _seen(self, permit: Permit | None, worded: _Worded | None) -> TextSeen | None:
+        campaign = permit.campaign if permit else None
+        if campaign is None or worded is None:
+            return None
+        text = worded.text
+        return TextSeen(
+            self.rules.broken_phrases(campaign, text) if text else (),
+            tuple(self.rules.phrases.gives_away(text)),
+        )
+
+    def _with_words(
+        self,
+        push: Row,
+        decision: Decision,
+        permit: Permit | None,
+        worded: _Worded | None,
+        at: datetime,
     ) -> Judged:
         campaign = permit.campaign if permit else None
         if decision.answer is not Answer.SEND or permit is None or campaign is None:
             return Judged(push, decision, permit=permit)
-        try:
-            by_name, text = self.render(db, campaign, push, at)
-        except Invalid as missing:
+        if worded is None or not worded.text:
             # K1: a missing word means no send, never a gap in the text.
-            log.warning("text could not be rendered", push=push["id"], reason=str(missing))
             return Judged(push, Decision(Answer.DROP, ("K1",)), permit=permit)
-        faults = self.rules.faults(campaign, text)
-        if faults:
-            return Judged(push, Decision(Answer.DROP, faults), permit=permit)
-        if set(self.rules.to_review(campaign, text)) - permit.reviewed:
+        if set(self.rules.to_review(campaign, worded.text)) - permit.reviewed:
             # A value brought a word in that nobody has looked at in this text.
             return Judged(push, Decision(Answer.HOLD, ("K2",), at + LOOK_AGAIN), permit=permit)
-        return Judged(push, decision, text, by_name, permit)
+        return Judged(push, decision, worded.text, worded.by_name, permit)
 
     def render(self, db: Db, campaign: Campaign, push: Row, at: datetime) -> tuple[bool, str]:
         """Whether the customer is addressed by name, and the words."""
@@ -151,7 +191,12 @@ def candidate_of(push: Row) -> Candidate:
 
 
 def standing_of(
-    row: Row | None, switches: frozenset[str] | None, at: datetime, *, text_pinned: bool
+    row: Row | None,
+    switches: frozenset[str] | None,
+    at: datetime,
+    *,
+    text_pinned: bool,
+    text: TextSeen | None,
 ) -> Standing:
     """What the store knows now; what it does not know stays None, which is never ``send``."""
     found: Mapping[str, Any] = dict(row) if row is not None else {}
@@ -171,6 +216,8 @@ def standing_of(
         paused=flag("paused"),
         born_on=_born_on(found),
         text_pinned=text_pinned,
+        phrases=text.phrases if text else None,
+        personal=text.personal if text else None,
         sent_today=found.get("today"),
         sent_this_week=found.get("week"),
         sent_this_month=found.get("month"),

@@ -52,6 +52,8 @@ GOOD = Standing(
     paused=False,
     born_on=date(1980, 5, 6),
     text_pinned=True,
+    phrases=(),
+    personal=(),
     sent_today=0,
     sent_this_week=0,
     sent_this_month=0,
@@ -181,6 +183,17 @@ def test_G6_only_a_text_that_the_release_pins_goes_out(candidate: Candidate) -> 
     assert decide(candidate, good(text_pinned=False)) == hold("G6")
 
 
+@pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
+def test_G7_a_forbidden_phrase_stops_every_purpose_and_is_named(candidate: Candidate) -> None:
+    broken = good(phrases=("F006", "R001"))
+    assert decide(candidate, broken) == Decision(Answer.DROP, ("G7", "F006", "R001"))
+
+
+@pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
+def test_G8_personal_data_stops_every_purpose_and_is_named(candidate: Candidate) -> None:
+    assert decide(candidate, good(personal=("P001",))) == Decision(Answer.DROP, ("G8", "P001"))
+
+
 @pytest.mark.parametrize(
     ("candidate", "at", "opens"),
     [
@@ -254,6 +267,8 @@ MISSING = {
     "paused": "F5",
     "born_on": "G5",
     "text_pinned": "G6",
+    "phrases": "G7",
+    "personal": "G8",
     "sent_today": "G13",
     "sent_this_week": "G13",
     "sent_this_month": "G13",
@@ -299,6 +314,8 @@ BAD: dict[str, Case] = {
     "F5": Case(OFFER, good(paused=True), NOON, hold("F5")),
     "G5": Case(OFFER, good(born_on=False), NOON, drop("G5")),
     "G6": Case(OFFER, good(text_pinned=False), NOON, hold("G6")),
+    "G7": Case(OFFER, good(phrases=("F006",)), NOON, Decision(Answer.DROP, ("G7", "F006"))),
+    "G8": Case(OFFER, good(personal=("P001",)), NOON, Decision(Answer.DROP, ("G8", "P001"))),
     "G12": Case(
         replace(OFFER, useful_until=None),
         GOOD,
@@ -309,7 +326,7 @@ BAD: dict[str, Case] = {
     "G14": Case(OFFER, good(key_used=True), NOON, drop("G14")),
     "G15": Case(OFFER, good(relevant=False), NOON, drop("G15")),
 }
-ORDER = ["G1", "G2", "G3", "G4", "F5", "G5", "G6", "G12", "G13", "G14", "G15"]
+ORDER = ["G1", "G2", "G3", "G4", "F5", "G5", "G6", "G7", "G8", "G12", "G13", "G14", "G15"]
 RULES = gate_module._RULES  # the tuple is what P2 takes lines out of
 
 
@@ -338,7 +355,7 @@ def test_the_first_stop_in_the_order_of_the_rules_wins(position: int) -> None:
         }
     at = night if "G12" in ORDER[position:] else NOON
     answer = decide(replace(OFFER, useful_until=None), good(**changed), at)
-    assert answer.rules == (ORDER[position],)
+    assert answer.rules[0] == ORDER[position]
 
 
 def test_P2_the_gate_asks_exactly_the_rules_that_have_a_case() -> None:
