@@ -379,6 +379,21 @@ class KeepGroupWelcome:
         return f"group-welcome:{self.cause}"
 
 
+@dataclass(frozen=True, slots=True)
+class AskModel:
+    """Let the bank's language model read a line that the rules have read."""
+
+    lane: ClassVar[str] = "model"
+    priority: ClassVar[int] = 8
+    useful_ms: ClassVar[int] = 86_400_000
+    msgid: str
+
+    @property
+    def key(self) -> str:
+        """One question a message."""
+        return f"ask-model:{self.msgid}"
+
+
 Errand = (
     SendWelcome
     | SendKfWelcome
@@ -399,6 +414,7 @@ Errand = (
     | CreateMassSend
     | CancelMassSend
     | KeepGroupWelcome
+    | AskModel
 )
 Action = Change | Errand
 _ERRANDS: dict[str, type[Any]] = {kind.__name__: kind for kind in Errand.__args__}

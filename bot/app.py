@@ -7,10 +7,8 @@ reading engine, the rules and everything that works behind the door.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,23 +16,20 @@ import structlog
 from bot.actions import CloseCase, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
 from bot.clock import Clock, open_clock
-from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
 from bot.links import LoginLinks, OutLinks
 from bot.model import ExternalUserId
+from bot.opening import callback_keys, check_settings, open_archive, open_model, sole_use
 from bot.store import migrations, rings
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.web.door import Door
 from bot.web.front import Front
-from bot.wire import CallbackKeys
-from config.settings import PUBLIC_WECOM, Settings
+from config.settings import Settings
 
 if TYPE_CHECKING:
     from bot.approving import Approving
-    from bot.archive.pull import Decryptor
-    from bot.archive.source import ArchiveSource
     from bot.dry import Trials
     from bot.errands.mass import MassSender
     from bot.errands.staff import Desk
@@ -50,7 +45,6 @@ if TYPE_CHECKING:
     from scheduler.ring import Ringer
 
 log = structlog.get_logger()
-SOURCES = ("app", "contacts", "archive", "kf")
 
 
 class Bot:
@@ -124,7 +118,8 @@ class Bot:
         """Messages to facts."""
         from bot.listening import Listener
 
-        return Listener(self.vault, self.reader.read, self.rules)
+        on = bool(self.settings.qunguan_model_url)
+        return Listener(self.vault, self.reader.read, self.rules, second_reader=on)
 
     @cached_property
     def worker(self) -> Worker:
@@ -195,6 +190,7 @@ class Bot:
     def outbox(self) -> Outbox:
         """Errands and the threads that do them."""
         from bot.errands import Performer
+        from bot.errands.asking import Asker
         from bot.errands.greeting import Greeter
         from bot.errands.pulling import Puller
         from bot.errands.syncing import Syncer
@@ -220,6 +216,14 @@ class Bot:
             ),
             mass=self.mass,
             desk=self.desk,
+            asker=Asker(
+                self.database,
+                self.vault,
+                self.clock,
+                self.listener,
+                open_model(self.settings, self.rules.thresholds.model, self._open),
+                self.rules.thresholds.model.calls_a_day,
+            ),
         )
         return Outbox(self.database, self.clock, performer)
 
@@ -397,81 +401,3 @@ class Bot:
 
     def _now_ms(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def check_settings(settings: Settings) -> None:
-    """Refuse settings that can never work together.
-
-    Raises:
-        Invalid: With the setting and what to write.
-    """
-    if settings.database_url or settings.redis_url:
-        raise Invalid("这一版只支持内置存储,请去掉 DATABASE_URL 和 REDIS_URL")
-    if settings.qunguan_clock != "system" and settings.wecom_base_url == PUBLIC_WECOM:
-        raise Invalid("QUNGUAN_CLOCK 只能在沙盒或测试环境使用;连接正式企业微信时请去掉它")
-    Vault(settings.qunguan_secret_key.get_secret_value())
-
-
-def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
-    """The keys of every callback source that is set up."""
-    found = {}
-    for source in SOURCES:
-        token, aes_key = settings.callback_secrets(source)
-        if token and aes_key:
-            found[source] = CallbackKeys(token, aes_key, settings.wecom_corp_id)
-    return found
-
-
-@contextlib.contextmanager
-def sole_use(folder: Path) -> Iterator[None]:
-    """Hold a data folder: two bots on one would each take up the other's errands.
-
-    The lock ends with the process, however that ends.
-
-    Raises:
-        Invalid: Another bot holds it.
-    """
-    import fcntl
-
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Invalid(
-                f"数据文件夹 {folder} 正由另一个群管使用,请先停掉它,或换一个 QUNGUAN_DATA_DIR"
-            ) from None
-        yield
-
-
-def open_archive(
-    settings: Settings, closing: contextlib.ExitStack
-) -> tuple[ArchiveSource | None, Decryptor | None]:
-    """Where archive records come from and what opens them; None where nothing is set up.
-
-    The official SDK decrypts where it is installed, our own decryption elsewhere. What has to
-    be closed at the end is put on ``closing``.
-    """
-    if settings.wecom_archive_keys_dir is None:
-        return None, None
-    import urllib3
-
-    from bot.archive.crypto import ArchiveKeys, RecordDecryptor
-    from bot.archive.sdk import ArchiveSdk, SdkDecryptor, SdkSource, sdk_installed
-    from bot.archive.source import RelaySource
-
-    keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
-    relay = settings.wecom_archive_relay_url
-    token = settings.wecom_archive_relay_token.get_secret_value()
-    http = urllib3.PoolManager(maxsize=2)
-    closing.callback(http.clear)
-    if not sdk_installed():
-        if not relay:
-            raise Invalid(
-                "本机没有会话存档 SDK:请运行 pip install 'qunguan[archive]',"
-                "或设置 WECOM_ARCHIVE_RELAY_URL 通过中继拉取"
-            )
-        return RelaySource(relay, token, http), RecordDecryptor(keys)
-    sdk = ArchiveSdk(settings.wecom_corp_id, settings.wecom_archive_secret.get_secret_value())
-    closing.callback(sdk.close)
-    source = RelaySource(relay, token, http) if relay else SdkSource(sdk)
-    return source, RecordDecryptor(keys, SdkDecryptor(sdk))

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 
 import urllib3
 
-from bot.app import SOURCES, Bot, callback_keys, check_settings
+from bot.app import Bot
 from bot.archive.crypto import ArchiveKeys
 from bot.archive.sdk import sdk_installed
 from bot.clock import SHANGHAI
 from bot.errors import Invalid, QunguanError, Refused
+from bot.facts import Speech
 from bot.logs import configure_logging
+from bot.opening import SOURCES, callback_keys, check_settings, open_model
 from bot.proving import prove
 from bot.rulebook import load_rulebook
 from bot.running import load_settings
@@ -22,8 +25,10 @@ from bot.store import journal, migrations
 from bot.wire import CallbackKeys
 from config.settings import Settings
 from scheduler.release import verify_release
+from scheduler.thresholds import load_thresholds
 
 _LEAST_FREE = 1 << 30
+_TRIAL = "下个月有一笔二十万的货款到账"
 _IP_NOT_TRUSTED, _NOT_CALLABLE = 60020, 48002
 _ADVICE = {
     _IP_NOT_TRUSTED: "请在管理后台「应用管理→自建应用→企业可信IP」加上本机出口 IP",
@@ -66,6 +71,8 @@ def run_checks() -> Iterator[Result]:
         ]
     )
     yield from _calendar(settings)
+    if settings.qunguan_model_url:
+        yield from _attempts([("语言模型", lambda: _model(settings))])
     if not settings.wecom_corp_id:
         yield Result("企业微信", good=False, words="没有配置,请设置 WECOM_CORP_ID 等(见 README)")
         return
@@ -112,6 +119,17 @@ def _storage(settings: Settings) -> str:
     finally:
         bot.database.close()
     return "可读写,已升级到当前版本" if changed else "可读写,已是当前版本"
+
+
+def _model(settings: Settings) -> str:
+    """Ask it about a made-up line."""
+    limits = load_thresholds(settings.qunguan_config_dir / "thresholds.yaml").model
+    with ExitStack() as closing:
+        model = open_model(settings, limits, closing)
+        facts = model.read(Speech(_TRIAL, datetime.now(SHANGHAI))) if model else []
+    if not facts:
+        raise Invalid("有答复,但试读一句没有按要求读出事实,请换一个模型,或核对 config/model.md")
+    return f"可用,试读一句得到 {len(facts)} 条事实"
 
 
 def _audit_trail(settings: Settings) -> str:

@@ -27,6 +27,15 @@ class FactLearned:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageRead:
+    """The rules have read a customer's line; only heard where a second reader is set up."""
+
+    msgid: MsgId
+    at: datetime
+    characters: int
+
+
+@dataclass(frozen=True, slots=True)
 class BecameActive:
     """A customer crossed the activity line."""
 

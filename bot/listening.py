@@ -17,6 +17,7 @@ from bot.happenings import (
     BecameActive,
     CredentialsDropped,
     FactLearned,
+    MessageRead,
     SegmentsChanged,
 )
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, UserId, is_external
@@ -43,11 +44,15 @@ Read = Callable[[Speech], list[Fact]]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What listening needs: the key of the text, the reader, the branch's rules."""
+    """What listening needs: the key of the text, the reader, the branch's rules.
+
+    ``second_reader`` says that a language model is set up to read what the rules have read.
+    """
 
     vault: Vault
     read: Read
     rules: Rulebook
+    second_reader: bool = False
 
     def hear(self, db: Db, message: ArchivedMessage, now: int) -> Iterator[object]:
         """Keep one message and learn from it what may be learnt."""
@@ -101,6 +106,7 @@ class Listener:
             if learned:
                 yield from self.refresh_segments(db, [customer], message.sent_at, now)
             yield from self._look_at_activity(db, customer, message)
+            yield from self._read_once_more(message)
 
     def _allowed(self, db: Db, message: ArchivedMessage, conversation: str) -> bool | None:
         """True: read it; False: never; None: not known yet, keep it sealed."""
@@ -151,7 +157,9 @@ class Listener:
                 talk.set_state(db, row["msgid"], "refused")
                 continue
             talk.set_state(db, row["msgid"], "read")
-            yield from self._read(db, talk.restore(row, self.vault), conversation, now)
+            waited = talk.restore(row, self.vault)
+            yield from self._read(db, waited, conversation, now)
+            yield from self._read_once_more(waited)
         if not agreed:
             for msgid in talk.read_messages(db, conversation, customer):
                 self._unlearn(db, msgid, "refused", now)
@@ -164,6 +172,11 @@ class Listener:
         """Count a message that may be read, and learn from it."""
         talk.count_activity(db, message, asks=self.rules.standing.asks(message.text))
         yield from self._learn(db, message, conversation, now)
+
+    def _read_once_more(self, message: ArchivedMessage) -> Iterator[MessageRead]:
+        """Where a second reader is set up, let the handlers decide what it is asked."""
+        if self.second_reader and message.text:
+            yield MessageRead(message.msgid, message.sent_at, len(message.text.strip()))
 
     def _learn(
         self, db: Db, message: ArchivedMessage, conversation: str, now: int
@@ -179,7 +192,7 @@ class Listener:
         assert who is not None
         for fact in facts:
             kept = kept_of(fact, message, who)
-            event = kept and self._keep_fact(db, message, kept, now)
+            event = kept and self.keep_fact(db, message, kept, now)
             if event:
                 yield event
 
@@ -193,9 +206,10 @@ class Listener:
         text = "\n".join([*before, message.text])
         return Speech(text, message.sent_at, quoted=quoted, asked=asked), start
 
-    def _keep_fact(
+    def keep_fact(
         self, db: Db, message: ArchivedMessage, fact: Fact, now: int
     ) -> FactLearned | None:
+        """Put a fact into the ledger; one below the threshold waits for a person."""
         customer = ExternalUserId(message.sender)
         source = ledger.Source(message.msgid, message.sent_at)
         fact_id = ledger.add_fact(db, self.vault, customer, fact, source)

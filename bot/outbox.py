@@ -101,7 +101,7 @@ def add(db: Db, errand: Errand, now: int, useful_until: int | None = None) -> bo
             priority=errand.priority,
             now=now,
             not_before=now + getattr(errand, "delay_ms", 0),
-            useful_until=useful_until or now + _USEFUL_MS,
+            useful_until=useful_until or now + getattr(errand, "useful_ms", _USEFUL_MS),
         )
     )
 

@@ -64,7 +64,12 @@ def _is_day(value: Any) -> bool:
 def _flaw_of_words(value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_WORDS:
         return f"应当是一到 {_LONGEST_WORDS} 个字的说法"
-    return "含有不得登记的内容(健康、宗教、政治、家庭矛盾等)" if _BARRED.search(value) else ""
+    return "含有不得登记的内容(健康、宗教、政治、家庭矛盾等)" if barred(value) else ""
+
+
+def barred(words: str) -> bool:
+    """Whether words speak of what no fact may hold: illness, faith, politics, quarrels, need."""
+    return bool(_BARRED.search(words))
 
 
 def _choice(options: str) -> Key:

@@ -93,6 +93,23 @@ class RuleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What a language model as a second reader may cost.
+
+    Attributes:
+        seconds: Until an answer counts as lost.
+        calls_a_day: Beyond them messages are not asked about.
+        failures: In a row, after which the model rests for ``rest_minutes``.
+    """
+
+    seconds: int
+    calls_a_minute: int
+    calls_a_day: int
+    failures: int
+    rest_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """All of ``config/thresholds.yaml``.
 
@@ -121,6 +138,7 @@ class Thresholds:
     recompute: str
     latest_useful_days: Mapping[str, int]
     rule_record: RuleRecord
+    model: ModelLimits
 
     def layer_of(self, assets: int | None) -> Layer:
         """The layer of somebody with so many yuan with us."""
@@ -161,6 +179,7 @@ def _thresholds(top: Section) -> Thresholds:
         recompute=top.value("recompute").choice(("daily", "weekly")),
         latest_useful_days=_latest_useful(top.section("latest_useful_days")),
         rule_record=_rule_record(top.section("rule_record")),
+        model=_model(top.section("model")),
     )
     top.close()
     return found
@@ -259,6 +278,18 @@ def _latest_useful(section: Section) -> Mapping[str, int]:
     found = {occasion: section.value(occasion).whole(0, 30) for occasion in _OCCASIONS}
     section.close()
     return MappingProxyType(found)
+
+
+def _model(section: Section) -> ModelLimits:
+    found = ModelLimits(
+        seconds=section.value("seconds").whole(1, 120),
+        calls_a_minute=section.value("calls_a_minute").whole(1, 6000),
+        calls_a_day=section.value("calls_a_day").whole(0, 1_000_000),
+        failures=section.value("failures").whole(1, 100),
+        rest_minutes=section.value("rest_minutes").whole(1, 1440),
+    )
+    section.close()
+    return found
 
 
 def _rule_record(section: Section) -> RuleRecord:

@@ -8,6 +8,7 @@ from typing import assert_never
 from bot.actions import (
     AnswerEmployee,
     AnswerKf,
+    AskModel,
     CancelMassSend,
     CheckAgreement,
     CreateMassSend,
@@ -27,6 +28,7 @@ from bot.actions import (
     TellStaff,
     UpdateCard,
 )
+from bot.errands.asking import Asker
 from bot.errands.greeting import Greeter
 from bot.errands.mass import MassSender
 from bot.errands.pulling import Puller
@@ -44,6 +46,7 @@ class Performer:
     greeter: Greeter
     mass: MassSender
     desk: Desk
+    asker: Asker
 
     def __call__(self, errand: Errand) -> Effect | None:  # noqa: C901, PLR0911, PLR0912  # one line an errand
         """Do one errand; the effect is what to write about it."""
@@ -88,5 +91,7 @@ class Performer:
                 return self.mass.create(errand)
             case CancelMassSend():
                 return self.mass.cancel(errand)
+            case AskModel():
+                return self.asker.ask(errand)
             case never:
                 assert_never(never)

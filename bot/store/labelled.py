@@ -18,13 +18,16 @@ from bot.vault import Vault
 
 # The state of a message follows the agreement; it is asked for here again, because what leaves
 # the store cannot be called back.
-_MESSAGES = """
-SELECT m.*, c.sensitive_ok FROM message m JOIN customer c ON c.external_userid = m.sender
+_READABLE = """
+SELECT m.*, c.sensitive_ok, c.profiling_ok
+FROM message m JOIN customer c ON c.external_userid = m.sender
 WHERE m.state = 'read' AND m.text_sealed IS NOT NULL AND c.erased = 0 AND c.restricted = 0
-  AND EXISTS (SELECT 1 FROM verdict v WHERE v.msgid = m.msgid AND v.latest = 1)
   AND (CASE WHEN m.conversation LIKE 'wk%' THEN c.profiling_ok = 1 ELSE EXISTS (
     SELECT 1 FROM agreement a WHERE a.conversation = m.conversation
       AND a.external_userid = m.sender AND a.status = 'Agree') END)
+"""
+_JUDGED = f"""{_READABLE}
+  AND EXISTS (SELECT 1 FROM verdict v WHERE v.msgid = m.msgid AND v.latest = 1)
 ORDER BY m.sent_at, m.msgid
 """
 _FACTS = """
@@ -69,12 +72,17 @@ class Labelled:
         )
 
 
+def readable(db: Db, msgid: str) -> Row | None:
+    """A message that may be read now, with what its customer consented to; else None."""
+    return db.one(f"{_READABLE} AND m.msgid = :msgid", msgid=msgid)
+
+
 def labelled(db: Db, vault: Vault) -> Iterator[Labelled]:
     """Every message with a verdict that may be read now, oldest first.
 
     Long numbers, known names and addresses are covered with dots, one for one.
     """
-    for row in db.rows(_MESSAGES):
+    for row in db.rows(_JUDGED):
         found = _labelled(db, vault, row)
         if found.facts or found.rejected:
             yield found

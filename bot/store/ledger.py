@@ -227,6 +227,11 @@ def fact_row(db: Db, fact_id: int) -> Row | None:
     return db.one("SELECT * FROM fact WHERE id = :id", id=fact_id)
 
 
+def facts_on(db: Db, msgid: str) -> list[Row]:
+    """What was read of a message, whatever became of it, but what was taken back."""
+    return db.rows("SELECT * FROM fact WHERE msgid = :id AND status <> 'recalled'", id=msgid)
+
+
 def facts_of(db: Db, customer: str, *, sensitive: bool) -> list[Row]:
     """A customer's ledger, newest first; sensitive facts only for those who may see them."""
     return db.rows(

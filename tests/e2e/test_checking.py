@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 from bot_process import FileClock, process_branch
+from model_stub import Said, facts, running_model, words
 
 from bot.checking import Result, run_checks
 
@@ -65,3 +66,33 @@ def test_without_settings_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch)
     (only,) = run_checks()
     assert not only.good
     assert "QUNGUAN_SECRET_KEY" in only.words
+
+
+INFLOW = {"type": "cash.inflow", "value": {"amount": 200_000}, "evidence": "二十万的货款到账"}
+
+
+@pytest.mark.usefixtures("wired")
+@pytest.mark.parametrize(
+    ("answer", "good", "told"),
+    [
+        (facts(INFLOW), True, "得到 1 条事实"),
+        (words("好的"), False, "换一个模型"),
+        (Said(b"{}", 401), False, "HTTP 401"),
+    ],
+)
+def test_a_language_model_is_tried_on_a_made_up_line(
+    monkeypatch: pytest.MonkeyPatch, answer: Said, *, good: bool, told: str
+) -> None:
+    with running_model() as stub:
+        stub.say(answer)
+        monkeypatch.setenv("QUNGUAN_MODEL_URL", stub.url)
+        monkeypatch.setenv("QUNGUAN_MODEL_NAME", "qwen")
+        found = results()["语言模型"]
+    assert (found.good, told in found.words) == (good, True)
+
+
+@pytest.mark.usefixtures("wired")
+def test_a_language_model_needs_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUNGUAN_MODEL_URL", "http://127.0.0.1:9/v1")
+    (only,) = run_checks()
+    assert (only.good, "QUNGUAN_MODEL_NAME" in only.words) == (False, True)

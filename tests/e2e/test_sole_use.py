@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import sole_use
 from bot.errors import Invalid
+from bot.opening import sole_use
 
 
 def test_a_second_bot_on_the_same_folder_is_told_so(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""What a start makes of the settings before anything runs: checked, keys, lock, archive."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.errors import Invalid
+from bot.vault import Vault
+from bot.wire import CallbackKeys
+from config.settings import PUBLIC_WECOM, Settings
+
+if TYPE_CHECKING:
+    from bot.archive.pull import Decryptor
+    from bot.archive.source import ArchiveSource
+    from bot.modelreader import ModelReader
+    from scheduler.thresholds import ModelLimits
+
+SOURCES = ("app", "contacts", "archive", "kf")
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse settings that can never work together.
+
+    Raises:
+        Invalid: With the setting and what to write.
+    """
+    if settings.database_url or settings.redis_url:
+        raise Invalid("这一版只支持内置存储,请去掉 DATABASE_URL 和 REDIS_URL")
+    if settings.qunguan_clock != "system" and settings.wecom_base_url == PUBLIC_WECOM:
+        raise Invalid("QUNGUAN_CLOCK 只能在沙盒或测试环境使用;连接正式企业微信时请去掉它")
+    if settings.qunguan_model_url and not settings.qunguan_model_name:
+        raise Invalid("设了 QUNGUAN_MODEL_URL,还要用 QUNGUAN_MODEL_NAME 写明模型的名称")
+    Vault(settings.qunguan_secret_key.get_secret_value())
+
+
+def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
+    """The keys of every callback source that is set up."""
+    found = {}
+    for source in SOURCES:
+        token, aes_key = settings.callback_secrets(source)
+        if token and aes_key:
+            found[source] = CallbackKeys(token, aes_key, settings.wecom_corp_id)
+    return found
+
+
+@contextlib.contextmanager
+def sole_use(folder: Path) -> Iterator[None]:
+    """Hold a data folder: two bots on one would each take up the other's errands.
+
+    The lock ends with the process, however that ends.
+
+    Raises:
+        Invalid: Another bot holds it.
+    """
+    import fcntl
+
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Invalid(
+                f"数据文件夹 {folder} 正由另一个群管使用,请先停掉它,或换一个 QUNGUAN_DATA_DIR"
+            ) from None
+        yield
+
+
+def open_archive(
+    settings: Settings, closing: contextlib.ExitStack
+) -> tuple[ArchiveSource | None, Decryptor | None]:
+    """Where archive records come from and what opens them; None where nothing is set up.
+
+    The official SDK decrypts where it is installed, our own decryption elsewhere. What has to
+    be closed at the end is put on ``closing``.
+    """
+    if settings.wecom_archive_keys_dir is None:
+        return None, None
+    import urllib3
+
+    from bot.archive.crypto import ArchiveKeys, RecordDecryptor
+    from bot.archive.sdk import ArchiveSdk, SdkDecryptor, SdkSource, sdk_installed
+    from bot.archive.source import RelaySource
+
+    keys = ArchiveKeys.load(settings.wecom_archive_keys_dir)
+    relay = settings.wecom_archive_relay_url
+    token = settings.wecom_archive_relay_token.get_secret_value()
+    http = urllib3.PoolManager(maxsize=2)
+    closing.callback(http.clear)
+    if not sdk_installed():
+        if not relay:
+            raise Invalid(
+                "本机没有会话存档 SDK:请运行 pip install 'qunguan[archive]',"
+                "或设置 WECOM_ARCHIVE_RELAY_URL 通过中继拉取"
+            )
+        return RelaySource(relay, token, http), RecordDecryptor(keys)
+    sdk = ArchiveSdk(settings.wecom_corp_id, settings.wecom_archive_secret.get_secret_value())
+    closing.callback(sdk.close)
+    source = RelaySource(relay, token, http) if relay else SdkSource(sdk)
+    return source, RecordDecryptor(keys, SdkDecryptor(sdk))
+
+
+def open_model(
+    settings: Settings, limits: ModelLimits, closing: contextlib.ExitStack
+) -> ModelReader | None:
+    """The bank's language model; None where none is set up.
+
+    Raises:
+        Invalid: The address or its instructions do not do.
+    """
+    if not settings.qunguan_model_url:
+        return None
+    from bot.modelreader import ModelReader
+
+    reader = ModelReader.load(
+        settings.qunguan_config_dir,
+        settings.qunguan_model_url,
+        settings.qunguan_model_name,
+        settings.qunguan_model_key.get_secret_value(),
+        limits,
+    )
+    closing.callback(reader.close)
+    return reader
