@@ -14,7 +14,7 @@ from madeup import TOKEN, MadeUp
 from madeup_town import NOW, at
 
 from bot.app import Bot
-from bot.clock import SHANGHAI, FixedClock
+from bot.clock import SHANGHAI
 from bot.errors import Invalid
 from bot.facts import Evidence, Fact, FactType
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, Role
@@ -33,17 +33,17 @@ REASON = "月度规则评分"
 
 
 @pytest.fixture
-def bot(madeup: MadeUp) -> Iterator[Bot]:
+def bot(madeup: MadeUp, tmp_path: Path) -> Iterator[Bot]:
     """A bot that does not run, on the same folder."""
     found = Bot(
         Settings(
             _env_file=None,
-            qunguan_data_dir=madeup.database.path.parent,
+            qunguan_data_dir=tmp_path / "store",
             qunguan_secret_key="a secret for tests only",
             qunguan_api_token=TOKEN,
         )
     )
-    found.clock = FixedClock(NOW)
+    found.clock = madeup.clock
     yield found
     found.database.close()
 
