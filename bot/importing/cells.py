@@ -49,6 +49,9 @@ _UNITS = {None: 1, "万": 10_000, "w": 10_000, "亿": 100_000_000}
 _MOST_MONEY = 10**15
 _RATE = re.compile(r"^(\d{1,3}(?:\.\d{1,20})?)\s*[%％]?$")
 _RISK = re.compile(r"^c?([1-5])(?!\d)", re.IGNORECASE)
+_PRODUCT_RISK = re.compile(r"^(?:p?r)?([1-5])(?!\d)", re.IGNORECASE)
+_LINK = re.compile(r"^https?://[^\s<>\"]+$", re.IGNORECASE)
+_LONGEST_LINK = 500
 _PHONE = re.compile(r"^\+?[\d\s()\-]+$")
 _USERID = re.compile(r"^[A-Za-z0-9_\-.@]{1,64}$")
 _EXTERNAL = re.compile(r"^w[mo][A-Za-z0-9_\-]{1,62}$")
@@ -259,6 +262,21 @@ def risk_level(text: str) -> str:
     if found is None:
         raise Unreadable("不是客户风险等级,请填 C1–C5")
     return f"C{found[1]}"
+
+
+def product_risk(text: str) -> str:
+    """``R1`` to ``R5``, also ``R2 中低风险`` and ``PR3``."""
+    found = _PRODUCT_RISK.match(text)
+    if found is None:
+        raise Unreadable("不是产品风险等级,请填 R1–R5")
+    return f"R{found[1]}"
+
+
+def link(text: str) -> str:
+    """An address of a page."""
+    if not _LINK.match(text) or len(text) > _LONGEST_LINK:
+        raise Unreadable("不是网址,请写成 https:// 开头的完整地址")
+    return text
 
 
 def certificates(text: str) -> str:

@@ -188,6 +188,14 @@ def _check_term(values: dict[str, Any]) -> None:
         raise Spoiled("matures_on", "早于开立日,请核对这两列")
 
 
+def _check_validity(values: dict[str, Any]) -> None:
+    begins, ends = values.get("valid_from"), values.get("valid_to")
+    if begins and ends and ends < begins:
+        raise Spoiled("valid_to", "早于生效日,请核对这两列")
+    if values.get("kind") in RISKY_KINDS and not values.get("risk_level"):
+        raise Spoiled("risk_level", "理财、基金、保险和黄金必须有风险等级,请补上 R1–R5")
+
+
 # -- the tables ------------------------------------------------------------------------------
 
 _EXTERNAL = Column("external_userid", cells.external_userid, ("外部联系人ID",), repeats=False)
@@ -274,8 +282,31 @@ TABLES = {
         (("userid",),),
         _as_is,
     ),
+    "products": Table(
+        (
+            Column("code", cells.reference, ("代码", "产品代码"), repeats=False),
+            Column("name", cells.words(60), ("名称", "产品名称"), repeats=False),
+            Column("kind", cells.one_of(PRODUCT_KINDS), ("类别", "产品类别")),
+            Column("issuer", cells.words(60), ("发行方", "管理人")),
+            Column("risk_level", cells.product_risk, ("风险等级",)),
+            Column("rate", cells.rate, ("利率",)),
+            Column("minimum", cells.money, ("起点", "起购金额", "起存金额")),
+            Column("term", cells.words(30), ("期限",)),
+            Column("fees", cells.words(100), ("费用",)),
+            Column("valid_from", cells.day, ("生效", "生效日")),
+            Column("valid_to", cells.day, ("失效", "失效日")),
+            Column("contract_version", cells.words(40), ("合同版本",)),
+            Column("registration", cells.words(60), ("登记编码",)),
+            Column("url", cells.link, ("链接",)),
+            _AS_OF,
+        ),
+        (("code",), ("name",), ("kind",)),
+        _check_validity,
+    ),
 }
-_LATER = {"products": "产品", "events": "活动"}
+RISKY_KINDS = frozenset({"wealth", "fund", "insurance", "gold"})
+"""Kinds that nobody may be offered without a risk level."""
+_LATER = {"events": "活动"}
 
 
 def table_of(kind: str) -> Table:

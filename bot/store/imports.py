@@ -13,15 +13,17 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from bot.clock import Clock, today
 from bot.errors import Invalid
 from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
+from bot.store import products
 from bot.store.db import Database, Db
 from bot.store.intake import PLANNERS, Derivation, Intake, Plan
 from bot.store.matching import fetch
@@ -30,6 +32,9 @@ from bot.vault import Vault
 
 __all__ = ["Derivation", "import_file", "import_rows", "resolve_unmatched"]
 
+_STATED = {"holdings": "account_ref", "products": "code"}
+"""Kinds of which a full statement closes what it lacks, and what names a row."""
+_TITLES = {"holdings": ("账户标识", "账户"), "products": ("代码", "产品")}
 _BATCH = 1000
 _CLOSE_BATCH = 2000
 _SHARES = 256
@@ -220,9 +225,9 @@ class _Statement:
     nameless: int = 0
     """Bad rows whose account could not be read."""
 
-    def see(self, row: Row) -> None:
+    def see(self, row: Row, name: str) -> None:
         """Remember a row, also one that is bad: an unreadable amount closes no account."""
-        account = row.values.get("account_ref")
+        account = row.values.get(name)
         if account is None:
             self.nameless += 1
         else:
@@ -282,8 +287,8 @@ class _Run:
         good = []
         latest = self._intake.today.isoformat()
         for row in batch:
-            if self._kind == "holdings":
-                self._statement.see(row)
+            if self._kind in _STATED:
+                self._statement.see(row, _STATED[self._kind])
             as_of = row.values.get("as_of") or self._intake.as_of
             if row.problems:
                 self.report.refuse(row.problems)
@@ -360,7 +365,7 @@ class _Run:
     def finish(self, file_hash: str, actor: str) -> None:
         """Close what a full statement lacks, and keep a record of the run."""
         self.report.bad.sort(key=lambda problem: problem.line)
-        if self._kind == "holdings":
+        if self._kind in _STATED:
             self._close_missing()
         if self._resolved:
             self.report.notes.append(f"另有 {self._resolved} 行等待中的数据已找到客户")
@@ -374,16 +379,20 @@ class _Run:
 
     def _close_missing(self) -> None:
         twice = self._statement.sort()
+        title, what = _TITLES[self._kind]
         if twice:
-            self.report.notes.append(f"有 {twice} 行的账户标识与前面的行重复,以最后一行为准")
+            self.report.notes.append(f"有 {twice} 行的{title}与前面的行重复,以最后一行为准")
         days = self._statement.days
         if days <= {None}:
             return
-        reason = self._why_not_close()
+        reason = self._why_not_close(title)
         if reason:
-            self.report.notes.append(f"没有结清文件中缺少的账户:{reason}")
+            self.report.notes.append(f"没有结清文件中缺少的{what}:{reason}")
             return
         day = next(iter(days)) or ""
+        if self._kind == "products":
+            self._withdraw_products(day)
+            return
         for accounts in self._missing_accounts(day):
             self.report.closed += len(accounts)
             if not self.report.dry_run:
@@ -391,12 +400,29 @@ class _Run:
         if not self.report.dry_run:
             self._drop_waiting(day)
 
-    def _why_not_close(self) -> str:
+    def _why_not_close(self, title: str) -> str:
         if self._statement.nameless:
-            return f"有 {self._statement.nameless} 行读不出账户标识,请改正后重新导入"
+            return f"有 {self._statement.nameless} 行读不出{title},请改正后重新导入"
         if len(self._statement.days) > 1:
             return "各行的数据日期不一致,不能当作同一天的完整对账单"
         return ""
+
+    def _withdraw_products(self, day: str) -> None:
+        """What the bank's full list lacks is not on sale any longer: it ends the day before."""
+        last = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+        gone = [
+            dict(row) | {"valid_to": max(last, row["valid_from"] or last)}
+            for row in products.library(self._database.read())
+            if self._statement.lacks(row["code"])
+            and not (row["valid_to"] and row["valid_to"] < day)
+        ]
+        self.report.closed += len(gone)
+        if gone and not self.report.dry_run:
+            self._database.write(lambda db: self._add_versions(db, gone))
+
+    def _add_versions(self, db: Db, versions: Iterable[dict[str, Any]]) -> None:
+        for each in versions:
+            products.add_version(db, each, self._intake.now)
 
     def _missing_accounts(self, day: str) -> Iterator[list[str]]:
         after = ""

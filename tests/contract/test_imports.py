@@ -278,7 +278,7 @@ def test_a_run_is_on_record_with_counts_only(database: Database, take: Take) -> 
     )
 
 
-@pytest.mark.parametrize("kind", ["products", "events"])
+@pytest.mark.parametrize("kind", ["events"])
 def test_kinds_of_a_later_release_are_refused(take: Take, kind: str) -> None:
     with pytest.raises(Invalid, match="后续版本"):
         take(kind, "code,name\nP1,甲\n")
