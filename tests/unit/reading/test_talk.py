@@ -12,18 +12,27 @@ from bot.facts import Speech
 from handlers.reading import Reader
 from handlers.reading.scoring import Line, Score, score
 
-TALK = Path(__file__).parents[2] / "data" / "talk_dev.jsonl"
+DATA = Path(__file__).parents[2] / "data"
 
 
-@pytest.fixture(scope="module")
-def talk(reader: Reader) -> list[Line]:
+def lines(reader: Reader, name: str) -> list[Line]:
     found = []
-    for line in TALK.read_text(encoding="utf-8").splitlines():
+    for line in (DATA / name).read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         facts = reader.read(Speech(entry["text"], datetime.fromisoformat(entry["sent_at"])))
         read = [{"type": str(fact.type), "value": fact.value} for fact in facts if fact.settled]
         found.append(Line(entry["id"], entry["text"], entry["facts"], read))
     return found
+
+
+@pytest.fixture(scope="module")
+def talk(reader: Reader) -> list[Line]:
+    return lines(reader, "talk_dev.jsonl")
+
+
+@pytest.fixture(scope="module")
+def refusals(reader: Reader) -> list[Line]:
+    return lines(reader, "talk_refusals.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +48,19 @@ def test_lines_without_facts_stay_without(figures: Score) -> None:
     assert (figures.false_per_100_empty or 0) <= 1
 
 
-def test_no_refusal_of_contact_is_missed(talk: list[Line]) -> None:
-    refusals = [each for each in talk if _refuses(each.wanted)]
-    heard = [each for each in refusals if _refuses(each.read)]
-    assert len(heard) / len(refusals) >= 0.98
+def test_no_refusal_of_contact_is_missed(talk: list[Line], refusals: list[Line]) -> None:
+    for each in (talk, refusals):
+        meant = [line for line in each if _refused(line.wanted)]
+        heard = [line for line in meant if _refused(line.read)]
+        assert len(heard) / len(meant) >= 0.98
 
 
-def _refuses(facts: object) -> bool:
+def test_what_only_looks_like_a_refusal_is_none(refusals: list[Line]) -> None:
+    heard = [line for line in refusals if _refused(line.read)]
+    right = [line for line in heard if _refused(line.read) == _refused(line.wanted)]
+    assert len(right) / len(heard) >= 0.95
+
+
+def _refused(facts: object) -> list[object]:
     assert isinstance(facts, list)
-    return any(fact["type"] == "consent.opt_out" for fact in facts)
+    return [fact["value"] for fact in facts if fact["type"] == "consent.opt_out"]
