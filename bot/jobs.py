@@ -72,6 +72,7 @@ class Jobs:
             Job("recheck_segments", self.recheck_segments, at=time(0, 30)),
             Job("recompute_all", self.recompute_all, at=time(1, 30)),
             Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
+            Job("check_audit", self.check_audit, at=time(4, 0), useful_for=timedelta(days=1)),
             Job("forget", self.forget, at=time(3, 0), useful_for=timedelta(days=1)),
         ]
 
@@ -216,6 +217,22 @@ class Jobs:
             )
             for row in talk.unanswered(self.database.read(), _ASKED_AN_HOUR)
         ]
+
+    def check_audit(self, fence: Fence, _due: datetime) -> int:
+        """Look every day whether the audit trail is as it was written (U3).
+
+        Returns:
+            The id of the first row that is not; 0 when all are.
+        """
+        broken = journal.first_broken_link(self.database.read()) or 0
+
+        def tell(db: Db) -> int:
+            journal.mark_checked(db, broken, self._now())
+            return broken
+
+        if broken:
+            log.error("the audit trail was changed", row=broken)
+        return self._fenced(fence, tell)
 
     def forget(self, fence: Fence, _due: datetime) -> int:
         """Drop queue rows that are done and old, and words that may not be kept any longer."""

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from bot.inbox import Inbox
+from bot.store import journal
 from bot.store.db import Db
 
 _COUNTS = (
@@ -45,6 +46,11 @@ class _Collector(Collector):
                 gauge.add_metric([row[0]], row[1])
             yield gauge
         yield from self._counters()
+        yield GaugeMetricFamily(
+            "qunguan_audit_broken",
+            "First row of the audit trail that was changed, 0 for none",
+            journal.broken_row(self._db),
+        )
         waiting, aside = self._inbox.depth()
         yield GaugeMetricFamily("qunguan_inbox_waiting", "Items that wait", waiting)
         yield GaugeMetricFamily("qunguan_inbox_set_aside", "Poison items", aside)

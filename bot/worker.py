@@ -304,6 +304,7 @@ class Worker:
 
 def refuse(db: Db, change: Refuse, now: int, at: datetime) -> Iterator[RefusalKept]:
     """Keep a refusal; what is planned stops here, what is handed over is called back."""
+    before = consents.standing(db, change.customer)
     consents.record_refusal(
         db,
         change.customer,
@@ -313,7 +314,16 @@ def refuse(db: Db, change: Refuse, now: int, at: datetime) -> Iterator[RefusalKe
         at=now if change.at is None else min(change.at, now),
     )
     journal.note(db, "refused", now, customer=change.customer, scope=change.scope)
-    journal.audit(db, change.channel, "refuse", change.customer, now, scope=change.scope)
+    journal.audit(
+        db,
+        change.channel,
+        "refuse",
+        change.customer,
+        now,
+        before=before,
+        after=consents.standing(db, change.customer),
+        scope=change.scope,
+    )
     stop_sending(db, change.customer, now)
     yield RefusalKept(change.customer, change.scope, at)
 

@@ -170,7 +170,14 @@ class Greeter:
                 customer=customer,
                 errand=errand,
             )
-            return decision.answer is Answer.SEND
+            if decision.answer is not Answer.SEND:
+                return False
+            message = self.rules.messages[words]
+            text = f"{message.name}.{message.version}.{message.text_hash[:12]}"
+            journal.audit(
+                db, "bot", "send", f"errand:{errand}", now, rules={"text": text}, customer=customer
+            )
+            return True
 
         return self.database.write(decide)
 

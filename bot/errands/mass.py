@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 import structlog
 
 from bot import outbox
 from bot.actions import CancelMassSend, CreateMassSend
 from bot.clock import SHANGHAI, Clock
+from bot.errands import trail
 from bot.errands.judging import Judge, Judged, hash_of
 from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.model import ExternalUserId, MsgId, Purpose, UserId
@@ -82,18 +82,7 @@ class MassSender:
 
     def _write(self, db: Db, judged: Judged, now: int) -> None:
         push, decision = judged.push, judged.decision
-        until = int(decision.until.timestamp() * 1000) if decision.until else None
-        pushes.write_decision(
-            db,
-            now,
-            answer=decision.answer,
-            rules=decision.rules,
-            purpose=push["purpose"],
-            customer=push["external_userid"],
-            push_id=push["id"],
-            until=until,
-            inputs=_inputs(judged),
-        )
+        until = trail.write_decision(db, judged, now)
         if decision.answer is Answer.HOLD:
             pushes.hold(db, push["id"], until or now, decision.rules, now)
         elif decision.answer is Answer.DROP:
@@ -210,6 +199,7 @@ class MassSender:
             pushes.move_task(db, task_id, "failed", now, reason="nobody left")
             return None
         pushes.move_task(db, task_id, "calling", now)
+        trail.account_for_call(db, self.rules, task, staying, now)
         customers = [ExternalUserId(each.push["external_userid"]) for each in staying]
         return task, customers, self.vault.open_text(task["text_sealed"])
 
@@ -481,18 +471,6 @@ class MassSender:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def _inputs(judged: Judged) -> dict[str, Any]:
-    """What the decision rested on besides the customer: text and permission."""
-    permit = judged.permit
-    found: dict[str, Any] = {
-        "campaign": judged.push["campaign"],
-        "version": judged.push["version"],
-    }
-    if permit is not None:
-        found |= {"permit": permit.why, "text": permit.stamp, "approvals": list(permit.approvals)}
-    return found
 
 
 def _changed(judged: Judged) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.errors import Invalid
-from bot.store.db import Db
+from bot.store.db import Db, Row
 
 PURPOSES = ("service", "marketing", "profiling", "profiling_sensitive", "archive_analysis")
 SCOPES = ("all", "marketing", "calls")
@@ -143,3 +143,12 @@ def refused_at(db: Db, external_userid: str) -> int | None:
     """
     moment: int | None = db.value(_REFUSED_AT, external_userid=external_userid)
     return moment
+
+
+def standing(db: Db, external_userid: str) -> Row | None:
+    """The flags derived from the rows, as they are now; nothing else of the customer."""
+    return db.one(
+        "SELECT external_userid, marketing_ok, refused, sensitive_ok, profiling_ok FROM customer"
+        " WHERE external_userid = :id",
+        id=external_userid,
+    )

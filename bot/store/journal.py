@@ -10,6 +10,7 @@ from typing import Any
 from bot.store.db import Db, Row
 
 _LENGTH = "audit"
+_CHECKED = "audit_checked"
 
 
 def note(
@@ -103,6 +104,24 @@ def audit(
         name=_LENGTH,
         at=at,
     )
+
+
+def mark_checked(db: Db, broken: int, at: int) -> None:
+    """Remember what the daily check of the trail found, and show it on the live page if bad."""
+    db.run(
+        "INSERT INTO cursor (name, value, moved_at) VALUES (:name, :broken, :at)"
+        " ON CONFLICT (name) DO UPDATE SET value = :broken, moved_at = :at",
+        name=_CHECKED,
+        broken=str(broken),
+        at=at,
+    )
+    if broken:
+        note(db, "audit_broken", at, row=broken)
+
+
+def broken_row(db: Db) -> int:
+    """The first row of the trail that the last check found changed; 0 for none."""
+    return int(db.value("SELECT value FROM cursor WHERE name = :name", name=_CHECKED) or 0)
 
 
 def fingerprint(row: Row) -> str:

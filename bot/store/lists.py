@@ -73,6 +73,18 @@ def pushes(
     )
 
 
+def push(db: Db, who: Viewer, push_id: int) -> Row | None:
+    """One push with its task; None when there is none or the viewer may not know."""
+    scope = seen(who, "p")
+    return db.one(
+        _PUSHES.format(seen=scope.where, more="AND p.id = :id"),
+        before=LAST,
+        limit=1,
+        id=push_id,
+        **scope.values,
+    )
+
+
 def cases(
     db: Db, who: Viewer, wanted: Mapping[str, str], *, before: int = LAST, limit: int
 ) -> list[Row]:

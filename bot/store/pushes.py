@@ -166,6 +166,11 @@ def kill_switches(db: Db) -> frozenset[str]:
     return frozenset(row[0] for row in db.rows("SELECT scope FROM kill_switch WHERE engaged = 1"))
 
 
+def kill_switch(db: Db, scope: str) -> Row | None:
+    """One switch as it stands; None when nobody ever touched it."""
+    return db.one("SELECT * FROM kill_switch WHERE scope = :scope", scope=scope)
+
+
 def switch(db: Db, scope: str, *, engaged: bool, by: str, reason: str, now: int) -> None:
     """Engage or release a kill switch: ``bank``, ``branch:<name>`` or ``campaign:<name>``."""
     db.run(

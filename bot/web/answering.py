@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 from bot.store import ledger, lists
+from bot.store.account import PARTS
 from bot.store.db import Db, Row
 from bot.web.answers import (
+    AccountAnswer,
     ActivityAnswer,
     AuditAnswer,
     ConsentAnswer,
@@ -132,8 +134,8 @@ def _member(row: Row) -> MemberAnswer:
     )
 
 
-def push(services: Services, row: Row) -> PushAnswer:
-    """One push with its task and its words."""
+def push(services: Services, row: Row, steps: list[Row]) -> PushAnswer:
+    """One push with its task, its words and the account of it."""
     task = None
     if row["task_id"] is not None and row["task_status"] is not None:
         task = TaskAnswer(
@@ -161,6 +163,16 @@ def push(services: Services, row: Row) -> PushAnswer:
         text=services.vault.open_text(row["text_sealed"]) or None,
         task=task,
         confirmed_at=iso(row["confirmed_at"]),
+        account=[
+            AccountAnswer(
+                part=PARTS[each["part"] - 1],
+                at=iso(each["at"]),
+                who=each["who"],
+                what=each["what"],
+                detail=each["detail"],
+            )
+            for each in steps
+        ],
     )
 
 

@@ -180,6 +180,16 @@ class TaskAnswer(Answer):
     wecom_msgid: str | None
 
 
+class AccountAnswer(Answer):
+    """One step of how a message came about; the steps come in the order of ``part``."""
+
+    part: str = Field(description="written, approved, chosen, consent, decided, sent, answered")
+    at: str | None = Field(description="Null where the release stands for it")
+    who: str = Field(description="userid, release, gate, wecom, or empty")
+    what: str = Field(description="Slug: campaign, vote, occasion, purpose, answer, status")
+    detail: str
+
+
 class PushAnswer(Answer):
     """One message for one customer or group: planned, judged, sent or not, and why."""
 
@@ -201,6 +211,10 @@ class PushAnswer(Answer):
     text: str | None = Field(description="Null before a task carries it")
     task: TaskAnswer | None
     confirmed_at: str | None
+    account: list[AccountAnswer] = Field(
+        description="Who wrote and approved it, why this customer, which consent, which rules, "
+        "what the channel answered"
+    )
 
 
 class StepAnswer(Answer):

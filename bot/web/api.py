@@ -19,6 +19,7 @@ from bot.clock import today
 from bot.errors import Invalid
 from bot.model import Role
 from bot.store import chats, lists, reports, views
+from bot.store.account import account
 from bot.store.approvals import submitted, version
 from bot.store.db import Row
 from bot.store.sight import Viewer, visible_to
@@ -232,10 +233,11 @@ def pushes(
         "external_userid": external_userid,
         "planned_on": on,
     }
-    rows = lists.pushes(
-        services.database.read(), CALLER, wanted, before=_before(cursor), limit=limit + 1
-    )
-    return _page(rows, limit, "id", [answering.push(services, row) for row in rows[:limit]])
+    db = services.database.read()
+    rows = lists.pushes(db, CALLER, wanted, before=_before(cursor), limit=limit + 1)
+    steps = account(db, [row["id"] for row in rows[:limit]])
+    shown = [answering.push(services, row, steps[row["id"]]) for row in rows[:limit]]
+    return _page(rows, limit, "id", shown)
 
 
 # -- cases

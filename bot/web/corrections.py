@@ -57,7 +57,16 @@ def correct_fact(
             type=row["type"],
         )
         keys = sorted(value or {})
-        journal.audit(db, who.userid, _DECIDED[status], f"fact:{fact_id}", now, changed=keys)
+        journal.audit(
+            db,
+            who.userid,
+            _DECIDED[status],
+            f"fact:{fact_id}",
+            now,
+            before=row,
+            after=found,
+            changed=keys,
+        )
         return found
 
     found = services.database.write(change)
@@ -126,7 +135,16 @@ def close_case(
     def keep(db: Db) -> None:
         if note and outcome == LATER:
             cases.add_step(db, case_id, who.userid, "noted", now, note=note)
-        journal.audit(db, who.userid, "close_case", f"case:{case_id}", now, outcome=outcome)
+        journal.audit(
+            db,
+            who.userid,
+            "close_case",
+            f"case:{case_id}",
+            now,
+            before=case,
+            after=cases.case(db, case_id),
+            outcome=outcome,
+        )
 
     services.database.write(keep)
     return cases.case(services.database.read(), case_id)

@@ -41,6 +41,7 @@ PAGES = (
     "/customers/wmWang/talk",
     "/facts/2",
     "/pushes",
+    "/pushes/1",
     "/pushes/plan?on=2026-12-01",
     "/groups",
     "/groups/wrShop",

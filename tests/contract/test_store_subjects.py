@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -635,6 +636,24 @@ def audit_trail(store: Database, rows: int = 4) -> None:
         )
 
 
+def lift_the_guard(db: Db) -> None:
+    """What an intruder does who has the database: take the triggers away first."""
+    if isinstance(db.connection, sqlite3.Connection):
+        for name in ("audit_unchanged", "audit_undeleted"):
+            db.run(f"DROP TRIGGER {name}")
+    else:
+        db.run("ALTER TABLE audit DISABLE TRIGGER USER")
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET actor = 'zhou'", "DELETE FROM audit"])
+def test_U1_the_trail_refuses_to_be_changed(store: Database, change: str) -> None:
+    audit_trail(store)
+    with pytest.raises(Exception, match="append-only"):
+        store.write(lambda db: db.run(change))
+    assert store.read().value("SELECT count(*) FROM audit") == 4
+    assert journal.first_broken_link(store.read()) is None
+
+
 def test_U1_an_untouched_audit_trail_is_whole(store: Database) -> None:
     assert journal.first_broken_link(store.read()) is None
     audit_trail(store)
@@ -659,6 +678,7 @@ def test_U3_a_changed_removed_reordered_or_added_row_is_detected(
     store: Database, tamper: str, broken: int
 ) -> None:
     audit_trail(store)
+    store.write(lift_the_guard)
     store.write(lambda db: db.run(tamper))
     assert journal.first_broken_link(store.read()) == broken
 

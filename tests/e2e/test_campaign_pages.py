@@ -13,10 +13,11 @@ from caller import Answer, Caller, employee, program
 from madeup import MadeUp
 
 from bot.store import approvals, journal, pushes
+from bot.store.account import PARTS
 
 SHIPPED = (Path(__file__).parents[2] / "templates/campaigns/birthday.md").read_text("utf-8")
 KINDLY = SHIPPED.replace("祝您生日快乐", "今天是您的好日子,祝您生日快乐")
-CALM = SHIPPED.replace("祝您生日快乐", "祝您生日快乐,安心过好每一天")
+CALM = SHIPPED.replace("祝您生日快乐", "祝您生日快乐,今天限时想您")
 HEAD, LEGAL = "zhoujun", "heguan"
 
 
@@ -237,10 +238,10 @@ def test_K2_review_words_need_a_person_by_name_who_lists_them(
 ) -> None:
     submit(head, CALM)
     (item,) = api.get("/api/approvals").json["items"]
-    assert item["review_words"] == ["安心"]
-    assert decide(api, item["id"], decision="approve", words=["安心"]).status == 409
+    assert item["review_words"] == ["限时"]
+    assert decide(api, item["id"], decision="approve", words=["限时"]).status == 409
     assert decide(api, item["id"], decision="approve", by=LEGAL).status == 409
-    answer = decide(api, item["id"], decision="approve", by=LEGAL, words=["安心"])
+    answer = decide(api, item["id"], decision="approve", by=LEGAL, words=["限时"])
     assert (answer.status, status(madeup)) == (200, "approved")
 
 
@@ -262,3 +263,27 @@ def test_A4_the_interface_sends_back_and_revokes_with_a_reason(
 def test_an_unknown_approval_is_not_there(api: Caller) -> None:
     assert decide(api, 999, decision="approve").error == (404, "not_found")
     assert decide(api, 999, decision="maybe").error == (422, "invalid")
+
+
+# -- one message from its author to its answer
+
+
+def test_U2_a_message_tells_on_its_page_and_in_the_interface_how_it_came_about(
+    madeup: MadeUp, manager: Caller, api: Caller
+) -> None:
+    push_id = madeup.ids["push wmWang"]
+    shown = manager.get(f"/pushes/{push_id}").text
+    for words in ("谁写的", "谁批的", "为什么是这位客户", "凭什么同意", "结果"):
+        assert words in shown
+    assert f'href="/pushes/{push_id}"' in manager.get("/pushes").text
+    items = api.get("/api/pushes?external_userid=wmWang").json["items"]
+    parts = [step["part"] for step in items[0]["account"]]
+    assert parts == sorted(parts, key=list(PARTS).index)
+    assert {"written", "approved", "chosen", "consent", "answered"} <= set(parts)
+
+
+def test_U2_nobody_reads_about_a_message_to_somebody_out_of_sight(
+    madeup: MadeUp, stranger: Caller
+) -> None:
+    assert stranger.get(f"/pushes/{madeup.ids['push wmWang']}").status == 404
+    assert stranger.get("/pushes/99999").status == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Annotated, Any
 
@@ -10,13 +11,15 @@ from fastapi.responses import Response
 
 from bot.clock import today
 from bot.store import lists
-from bot.store.db import Db
+from bot.store.account import PARTS, account
+from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.store.views import visible_of
 from bot.web.auth import Person, SignedIn, services_of
 from bot.web.console import switches
 from bot.web.console.customers import push_entry
 from bot.web.console.telling import Teller
+from bot.web.pages import Missing
 from bot.web.services import Services
 
 router = APIRouter(include_in_schema=False)
@@ -32,6 +35,16 @@ STATUSES = (
 )
 _MOST = 200
 _SENT_BEFORE = "G14"
+_FAMILY = {
+    "written": "occasion",
+    "approved": "vote",
+    "chosen": "occasion",
+    "consent": "purpose",
+    "decided": "decision",
+    "sent": "task_status",
+    "answered": "push_status",
+}
+"""Which labels name the slug of each part of an account."""
 
 
 @router.get("/pushes")
@@ -95,6 +108,53 @@ def plan(
         counts=_counts(shown),
     )
     return answer
+
+
+@router.get("/pushes/{push_id}")
+def push(request: Request, person: SignedIn, push_id: int) -> Response:
+    """One message: who wrote it, who approved, why this customer, and what came of it (U2)."""
+    services = services_of(request)
+    db = services.database.read()
+    row = lists.push(db, person.viewer, push_id)
+    if row is None:
+        raise Missing
+    teller = Teller(services, db, person.viewer)
+    answer: Response = request.app.state.pages.page(
+        "push.html",
+        person,
+        here="pushes",
+        entry=push_entry(services, row),
+        customer=teller.name(row["external_userid"]) if row["external_userid"] else "",
+        sender=teller.staff(row["sender"]),
+        steps=[_step(services, teller, each) for each in account(db, [push_id])[push_id]],
+    )
+    return answer
+
+
+def _step(services: Services, teller: Teller, row: Row) -> dict[str, Any]:
+    """A step of the account in words."""
+    label, part = services.rules.label, PARTS[row["part"] - 1]
+    what, detail = row["what"], row["detail"]
+    if part == "decided":
+        detail = "、".join(label("rule", rule) for rule in json.loads(detail))
+    elif part == "approved":
+        detail = label("duty", detail)
+    elif part == "consent":
+        channel, _, proof = detail.partition(" ")
+        detail = " ".join((label("consent_channel", channel), proof)).strip()
+    elif part == "answered":
+        detail = label("push_reason", detail)
+    elif part == "chosen":
+        cycle, _, step = detail.partition(" ")
+        detail = f"{cycle} 提前{step}天" if step not in {"", "0"} else cycle
+    return {
+        "part": part,
+        "at": row["at"],
+        "who": "" if row["who"] in {"gate", "wecom"} else row["who"],
+        "name": teller.staff(row["who"]),
+        "what": label(_FAMILY[part], what),
+        "detail": detail,
+    }
 
 
 def _counts(entries: list[dict[str, Any]]) -> dict[str, int]:

@@ -57,10 +57,12 @@ def switch(
     by, words = person.viewer.userid, " ".join(reason.split())
 
     def change(db: Db) -> None:
+        before = pushes.kill_switch(db, scope)
         pushes.switch(db, scope, engaged=on, by=by, reason=words, now=now)
+        after = pushes.kill_switch(db, scope)
         kind = "sending_stopped" if on else "sending_resumed"
         journal.note(db, kind, now, userid=by, scope=scope)
-        journal.audit(db, by, kind, scope, now, reason=words)
+        journal.audit(db, by, kind, scope, now, before=before, after=after, reason=words)
 
     services.database.write(change)
     campaign = scope.removeprefix(_CAMPAIGN)
