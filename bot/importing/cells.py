@@ -264,6 +264,13 @@ def risk_level(text: str) -> str:
     return f"C{found[1]}"
 
 
+def count(text: str) -> int:
+    """A whole number of people, at least one."""
+    if not re.fullmatch(r"\d{1,5}", text) or not int(text):
+        raise Unreadable("不是人数,请填 1 以上的整数")
+    return int(text)
+
+
 def product_risk(text: str) -> str:
     """``R1`` to ``R5``, also ``R2 中低风险`` and ``PR3``."""
     found = _PRODUCT_RISK.match(text)

@@ -83,6 +83,7 @@ CONSENT_PURPOSES = {
     **dict.fromkeys(("敏感画像", "敏感信息", "敏感个人信息"), "profiling_sensitive"),
     **dict.fromkeys(("存档分析", "会话存档", "会话存档分析"), "archive_analysis"),
 }
+_USUAL_EVENT_MS = 2 * 3_600_000
 _CALENDARS = {
     **dict.fromkeys(("公历", "阳历", "新历", "solar"), "solar"),
     **dict.fromkeys(("农历", "阴历", "旧历", "lunar"), "lunar"),
@@ -186,6 +187,17 @@ def _check_term(values: dict[str, Any]) -> None:
     opened, matures = values.get("opened_on"), values.get("matures_on")
     if opened and matures and matures < opened:
         raise Spoiled("matures_on", "早于开立日,请核对这两列")
+
+
+def _check_hours(values: dict[str, Any]) -> None:
+    """Two hours and sign-up until the start unless the file says otherwise."""
+    starts = values["starts_at"]
+    values.setdefault("ends_at", starts + _USUAL_EVENT_MS)
+    values.setdefault("sign_up_until", starts)
+    if values["ends_at"] <= starts:
+        raise Spoiled("ends_at", "不晚于开始时间,请核对这两列")
+    if values["sign_up_until"] > values["ends_at"]:
+        raise Spoiled("sign_up_until", "晚于活动结束,请核对")
 
 
 def _check_validity(values: dict[str, Any]) -> None:
@@ -304,21 +316,34 @@ TABLES = {
         _check_validity,
     ),
 }
+TABLES["events"] = Table(
+    (
+        Column("code", cells.reference, ("代码", "活动代码"), repeats=False),
+        Column("name", cells.words(40), ("名称", "活动名称")),
+        Column("kind", cells.words(30), ("类别", "活动类别")),
+        _BRANCH,
+        Column("starts_at", cells.moment, ("开始", "开始时间")),
+        Column("ends_at", cells.moment, ("结束", "结束时间")),
+        Column("place", cells.words(60), ("地点",)),
+        Column("seats", cells.count, ("名额",)),
+        Column("host", cells.words(30), ("主讲",)),
+        Column("sign_up_until", cells.moment, ("报名截止",)),
+        Column("audience", cells.words(60), ("对象",)),
+        _AS_OF,
+    ),
+    (("code",), ("name",), ("starts_at",), ("seats",)),
+    _check_hours,
+)
 RISKY_KINDS = frozenset({"wealth", "fund", "insurance", "gold"})
 """Kinds that nobody may be offered without a risk level."""
-_LATER = {"events": "活动"}
 
 
 def table_of(kind: str) -> Table:
     """The table of a kind of file.
 
     Raises:
-        Invalid: There is none (yet).
+        Invalid: There is none.
     """
-    if kind in _LATER:
-        raise Invalid(
-            f"{_LATER[kind]}({kind})的导入将在后续版本提供;本版本可导入 {'、'.join(TABLES)}"
-        )
     if kind not in TABLES:
         raise Invalid(f"--kind 无法识别,请填 {'、'.join(TABLES)} 之一")
     return TABLES[kind]

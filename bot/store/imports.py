@@ -26,6 +26,7 @@ from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
 from bot.store import products
 from bot.store.db import Database, Db
 from bot.store.intake import PLANNERS, Derivation, Intake, Plan
+from bot.store.listings import LISTINGS
 from bot.store.matching import fetch
 from bot.store.standing import touch_holders
 from bot.vault import Vault
@@ -259,7 +260,7 @@ class _Run:
         self._database = database
         self._intake = intake
         self._kind = kind
-        self._plan = PLANNERS[kind]
+        self._plan = {**PLANNERS, **LISTINGS}[kind]
         self._statement = _Statement()
         self._resolved = 0
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from bot.errors import Invalid
 from bot.importing import Row, RowProblem
-from bot.store import products
 from bot.store.consents import add_consents
 from bot.store.db import Db
 from bot.store.matching import People, Values, fetch
@@ -433,50 +432,11 @@ def _row_key(kind: str, values: Values) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-# -- products --------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class ProductPlan(Plan):
-    """A changed product is a new version beside the old one; nothing is overwritten."""
-
-    def write(self, db: Db, intake: Intake) -> None:
-        """Write the changes of this batch."""
-        for product in self.kept.values():
-            products.add_version(db, product, intake.now)
-
-
-def plan_products(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:  # noqa: ARG001  # as its kin
-    """What a product says in the bank's file; a blank cell changes nothing."""
-    plan = ProductPlan()
-    known = {row["code"]: dict(row) for row in products.current(db, _codes(rows))}
-    for row in rows:
-        code = row.values["code"]
-        old = known.get(code)
-        before = {name: old[name] for name in products.FACTS} if old else products.BLANK
-        fresh = {name: row.values.get(name) for name in products.FACTS}
-        product = {
-            "code": code,
-            **before,
-            **{name: value for name, value in fresh.items() if value is not None},
-        }
-        differs = old is None or any(product[name] != old[name] for name in products.FACTS)
-        plan.count(old, differs=differs)
-        if differs:
-            known[code] = plan.kept[code] = product
-    return plan
-
-
-def _codes(rows: Sequence[Row]) -> set[str]:
-    return {row.values["code"] for row in rows}
-
-
 Planner = Callable[[Db, Intake, Sequence[Row]], Plan]
 PLANNERS: dict[str, Planner] = {
     "customers": plan_customers,
     "consents": plan_consents,
     "holdings": plan_holdings,
     "staff": plan_staff,
-    "products": plan_products,
 }
 """By kind, in the order in which waiting rows are taken in."""

@@ -278,12 +278,6 @@ def test_a_run_is_on_record_with_counts_only(database: Database, take: Take) -> 
     )
 
 
-@pytest.mark.parametrize("kind", ["events"])
-def test_kinds_of_a_later_release_are_refused(take: Take, kind: str) -> None:
-    with pytest.raises(Invalid, match="后续版本"):
-        take(kind, "code,name\nP1,甲\n")
-
-
 def test_unknown_columns_are_reported(take: Take) -> None:
     report = take("staff", "userid,备注\nlihua,甲\n")
     assert report.unknown_columns == ("备注",)
