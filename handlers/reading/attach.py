@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from handlers.reading.engine import Message, Reading
 
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW})
+_HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
+_PUT_IN = re.compile(
+    "(?:的时候|那会儿?|那时候?|就|我|又)?(?:[存放买办定贷借](?:的|了|进|过|在|下)|开的户)"
+)
+"""一年前放的: the day it was put in, not the day it falls due."""
+_ON_THE_SPOT = re.compile("当天|当场|那天|当日|现场|进场就|一进场|拿钱|一手交")
 _REACH = 3
 """Clauses away that a date or sum may stand from its verb when nothing else claims it."""
 _PAST = re.compile(
-    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进]了(?!再|就)|过了|了的$|的时候"
+    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进]了(?!再|就)|过了|了的$|[到发收打结转给付交领取存买卖]的$|的时候"
 )
+_FELL_DUE = re.compile("(?:到期|到|满期|满|下来|到账|发)了")
+_LATELY = 10
 _COMING = re.compile("要|准备|打算|快|想|等|就|会|该|预计|估计|将|得|还没|才")
 _SAME_DAY = re.compile("当天|那天|当日")
 _RATE_LIKE = re.compile(
@@ -56,6 +64,12 @@ _MOVES = re.compile(
     "(?:之?前|以前|才|再|就|能|会|要|得|先|都|给|来|一次)*(?:清|结|给|打|到|发|拨|兑|付|交|还|退|缴|汇|拿)"
 )
 """Right behind a day: that is the day the money moves."""
+_REPEATED = re.compile("每个?(?:月|年|周|星期|礼拜)?的?$")
+"""每月20号 is no day of its own."""
+_MONEY_TALK = re.compile(
+    "[万块钱款费元账存取贷租押奖礼]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了"
+)
+"""Without such words a bare number is no sum."""
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)
 
@@ -66,6 +80,7 @@ class Attachments:
     def __init__(self, message: Message, sent_at: datetime, money: Money) -> None:
         self._message, self._sent_at, self._money = message, sent_at, money
         self._busy: set[int] = set()
+        self._events: set[int] = set()
 
     @property
     def today(self) -> date:
@@ -79,7 +94,8 @@ class Attachments:
         return [
             amount
             for amount in self._money.find(text)
-            if not _RATE_LIKE.match(text, amount.end)
+            if (amount.sure or _MONEY_TALK.search(text))
+            and not _RATE_LIKE.match(text, amount.end)
             and not self._priced(amount)
             and not self._monthly(amount)
         ]
@@ -106,7 +122,10 @@ class Attachments:
         found = [
             when
             for when in dates.find(self._message.text, self._sent_at)
-            if when.settled and when.kind not in _FLOATING and not self._attribute(when)
+            if when.settled
+            and when.kind not in _FLOATING
+            and not self._attribute(when)
+            and not _REPEATED.search(self._message.text, max(0, when.start - 3), when.start)
         ]
         exact = [when for when in found if when.kind in _EXACT]
         found = [when for when in found if not exact or when.kind != "offset" or _near_day(when)]
@@ -127,11 +146,20 @@ class Attachments:
         if when.days.other is None:
             return when
         start, end = self._clause_span(when.start)
+        if self._just_over(when, end):
+            return replace(when, days=when.days.past())
         if _PAST.search(self._message.text, when.end, end) is None or _COMING.search(
             self._message.text, start, end
         ):
             return when
         return replace(when, days=when.days.past())
+
+    def _just_over(self, when: When, end: int) -> bool:
+        """大雪那天就到期了, said on the day after: last week's day, not next year's."""
+        last = when.days.past().last
+        if last is None or _FELL_DUE.search(self._message.text, when.end, end) is None:
+            return False
+        return 0 <= (self.today - last).days <= _LATELY
 
     def _same_day(self, whens: list[When]) -> list[When]:
         """当天 in a later clause is the day named before it."""
@@ -175,6 +203,12 @@ class Attachments:
             if r.frame.type is not FactType.LIFE_EVENT
             for clause in range(r.clauses[0], r.clauses[1] + 1)
         }
+        self._events = {
+            clause
+            for r in readings
+            if r.frame.type is FactType.LIFE_EVENT and r.value.get("kind") != "car_purchase"
+            for clause in range(r.clauses[0], r.clauses[1] + 1)
+        }
         if any("amount" in reading.frame.take for reading in readings):
             self._give_amounts([r for r in readings if "amount" in r.frame.take])
         if any("date" in reading.frame.take for reading in readings):
@@ -183,13 +217,18 @@ class Attachments:
     def _give_amounts(self, readings: list[Reading]) -> None:
         found = [a for a in self.amounts if a.yuan is not None or a.value is None]
         found = self._corrected(found)
+        foreign = any(amount.currency != "CNY" for amount in self.amounts)
+        for reading in readings:
+            reading.has_sum = foreign
         sure = {self._message.clause_at(a.start) for a in found if a.sure}
         usable = [a for a in found if a.sure or self._message.clause_at(a.start) not in sure]
-        for reading, amount in self._owners(readings, usable).items():
-            readings[reading].spans.append((amount.start, amount.end))
+        for index, amount in self._owners(readings, usable).items():
+            owner = readings[index]
+            owner.spans.append((amount.start, amount.end))
+            owner.has_sum = True
             if amount.yuan is not None and amount.currency == "CNY":
-                readings[reading].value["amount"] = amount.yuan
-                readings[reading].owns_sum = self._in(readings[reading], amount)
+                owner.value["amount"] = amount.yuan
+                owner.owns_sum = self._in(owner, amount)
 
     def _give_dates(self, readings: list[Reading]) -> None:
         for reading, when in self._owners(readings, self._corrected(self.whens)).items():
@@ -234,10 +273,23 @@ class Attachments:
     def _fits(self, reading: Reading, item: Amount | When) -> bool:
         """贷八十万 is a wish for credit; 给了十六万 has no day that is still to come."""
         if reading.frame.type not in _FLOWS:
-            return True
+            return not (
+                reading.frame.type in _HOLDINGS
+                and isinstance(item, When)
+                and _PUT_IN.match(self._message.text, item.end)
+            )
         if isinstance(item, When):
+            if item.days.grain == "year" or self._of_event(reading, item):
+                return False
             return self._in(reading, item) or not self._after_done(reading, item)
         return _LOAN.search(self._message.text, max(0, item.start - 3), item.start) is None
+
+    def _of_event(self, reading: Reading, when: When) -> bool:
+        """The day of the wedding is not the day the dowry is paid."""
+        clause = self._message.clause_at(when.start)
+        if self._in(reading, when) or clause not in self._events:
+            return False
+        return _ON_THE_SPOT.search(self._message.text) is None
 
     def _after_done(self, reading: Reading, when: When) -> bool:
         first = when.days.first

@@ -51,6 +51,11 @@ _INSTANT = re.compile(
     r"|(?P<w>上|下|过去)个?一?(?P<wu>小时|分钟)"
 )
 _BEFORE = re.compile(r"\s?[的]?(?:(?:包括)?[及或]?(?:之前|以前)|前(?![面几些天台端]))")
+_EVE = re.compile(
+    r"\s?的?(?:(?P<b>前一[天日]|前[两2]天(?!后)|头一?天)|(?P<a>后一[天日]|过后一天|第二天|次日))"
+)
+"""清明前一天: a day beside the one that is named."""
+_DECIMAL = re.compile("点[零一二三四五六七八九\\d]{1,2}(?![十分\\d刻零一二三四五六七八九])")
 _UNTIL = re.compile(r"(?:截止到?|截至|直到|不晚于|早于)$")
 _AFTER = re.compile(
     r"\s?(?:(?:包括)?[及或]?(?:之后|以后|以来)|起(?![床来])|开始|后(?![天面年]|来))"
@@ -199,6 +204,7 @@ def _plausible(text: str, found: re.Match[str]) -> bool:
     """一点 is mostly 'a little'; a lone clock needs more than that."""
     return (
         found.group() not in {"一点", "两点", "有点"}
+        and not (found.group()[-1] == "点" and _DECIMAL.match(text, found.end() - 1))
         and text[found.end() : found.end() + 1] not in "儿几%"
     )
 
@@ -312,6 +318,13 @@ def _bounded(text: str, when: When) -> When:
     if when.kind in {"newyear", "offset", "range", "clock", "now", "instant"} or when.timed:
         return when
     days = when.days
+    eve = _EVE.match(text, when.end)
+    if eve and days.grain == "day" and days.first and days.first == days.last:
+        step = (-2 if eve["b"][1] in "两2" else -1) if eve["b"] else 1
+        beside = spans.add_days(days.first, step)
+        return replace(
+            when, end=eve.end(), days=Days(beside, beside), ranges=(_half_open(beside, beside),)
+        )
     until = _UNTIL.search(text, max(0, when.start - 4), when.start)
     before = _BEFORE.match(text, when.end)
     if before or until:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from bot.facts import FactType
-from handlers.reading import particulars
+from handlers.reading import names, particulars
 from handlers.reading.attach import Attachments
 from handlers.reading.engine import Message, Reading
+from handlers.reading.names import Nouns
 from handlers.reading.numerals import integer, parse
-from handlers.reading.patterns import Entries, Words, alternation
+from handlers.reading.patterns import Words
 
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW, FactType.OTHER_BANK, FactType.MATURITY})
 _MERGED = _FLOWS | {FactType.LIFE_EVENT}
@@ -24,6 +23,7 @@ _NEVER_EMPTY = frozenset({FactType.CHILDREN, FactType.HOBBY, FactType.ELDERS})
 _OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW, FactType.INFLOW})
 _HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
 _TRIFLES = {FactType.OUTFLOW: 501, FactType.INFLOW: 100}
+_LEAST_NAMED = 200
 _LAST_RESORT = 0.7
 _DOWN_PAYMENT = re.compile("首付|定金|订金")
 _ONCE = frozenset({FactType.RSVP, FactType.OPT_OUT, FactType.OPT_IN, FactType.BIRTHDAY})
@@ -39,25 +39,6 @@ _ONE_A_CLAUSE = frozenset(
         FactType.CHURN,
     }
 )
-_NOUN = re.compile(r"([\u4e00-\u9fff]{1,4}?)(款|钱|费|金)(?!额|融|银|行|币|多|了多|卡)")
-_NOUN_EDGE = re.compile(
-    "^.*(?:那笔|这笔|笔|有|的|我|了|要|是|交|付|还|那点|一点|收|领|给|把|拿|到|点|打"
-    "|万|千|块|[一二三四五六七八九\\d]|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
-)
-_BOUGHT = re.compile(
-    "(?:买|换|订|置办|添|修|建|盖|租|进|装|报)(?:了|个|台|辆|套|点|些|批|下|条|只|张|头|箱|吨|袋|口"
-    "|[一两二三四五六七八九十几\\d])*"
-    "([\u4e00-\u9fff]{1,3}?)(?=[要得需花 ,了]|$|[\\d一二两三四五六七八九十])"
-)
-_NO_HEAD = re.compile(
-    "[存贷新零价现多块省挣发打付结汇转交缴收领取提给拨欠放还下周年月号礼拜五来](?<!流转)(?<!预付)(?<!首付)$"
-    "|[0-9一二三四五六七八九十]+$"
-)
-_FOR = re.compile("[给替帮在](?:老|新|我|我家|家里|那台|那辆)?$")
-"""给货车换轮胎: what stands behind 给 gets something, the money is not for it."""
-_EMPTY_NOUN = frozenset(
-    "新旧存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
-)
 _GOES = re.compile(
     "(?:要|得|需|准备|打算|该)[^ ,。!?;、]{0,6}(?:付(?!款)|交|缴|还|结|凑|备|押|汇"
     "|花|打(?!款|给我|我)|买|取|给(?!我|俺|咱))"
@@ -70,63 +51,9 @@ _COMES = re.compile(
     "|欠我|收到|收了|领到|卖了|[折抵盘兑]给|[转盘兑租]出去|现钱|现款|拿钱|松口|吐口|欠(?:我|俺|咱)|[送拿]来|能给|"
     "[款金钱费](?:[^ ,。!?;、]{0,6})到(?!期|底|时)|先给[一两二三四五六七八九十\\d]|发了"
 )
-_RATE = re.compile(
-    r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘|的(?!时|话))|(?:利率|利息|年化"
-    r"|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
-    r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?"
-    r"|(?P<d>[一二三四五])个(?P<h>半)?点"
-)
 _OURS = re.compile("你们|你家|你行|贵行|咱行|这边|本行")
 _KEYS_OF_INTEGER = ("count", "age", "party", "month", "day", "year")
 _LIMITS = {"count": (1, 12), "age": (0, 45), "party": (1, 50), "month": (1, 12), "day": (1, 31)}
-
-
-@lru_cache(maxsize=256)
-def _expressions(words: frozenset[str]) -> tuple[re.Pattern[str], ...]:
-    """One expression for the words, one for the single characters, which count less."""
-    longer = {word: word for word in words if len(word) > 1}
-    single = {word: word for word in words if len(word) == 1}
-    return tuple(re.compile(alternation(group)) for group in (longer, single) if group)
-
-
-class _Nouns:
-    """Finds the first word of a class in a span of text."""
-
-    def __init__(self, words: Words) -> None:
-        self._words = words
-
-    def first(self, name: str, text: str, start: int, end: int) -> str | None:
-        """What the first word of a class stands for; one character counts only alone."""
-        table = self._words.get(name, {})
-        for regex in _expressions(_keys(table)):
-            found = regex.search(text, start, end)
-            if found:
-                return table[found.group()]
-        return None
-
-    def long(self, name: str, text: str, start: int, end: int) -> str | None:
-        """The first word of two characters or more."""
-        table = self._words.get(name, {})
-        for found in _expressions(_keys(table))[0].finditer(text, start, end) if table else ():
-            if len(found.group()) > 1 and not _FOR.search(text, start, found.start()):
-                return table[found.group()]
-        return None
-
-    def at(self, name: str, text: str, start: int) -> tuple[int, str] | None:
-        """The word of a class that stands at a place: its end, and what it stands for."""
-        table = self._words.get(name, {})
-        for regex in _expressions(_keys(table)):
-            found = regex.match(text, start)
-            if found:
-                return found.end(), table[found.group()]
-        return None
-
-
-def _keys(table: Mapping[str, str]) -> frozenset[str]:
-    """The words of a class; kept with the class, because hashing five hundred takes time."""
-    if isinstance(table, Entries):
-        return table.words
-    return frozenset(table)
 
 
 def complete(
@@ -156,7 +83,7 @@ def _in_vain(reading: Reading, others: list[Reading]) -> bool:
 def _completed(
     readings: list[Reading], message: Message, attachments: Attachments, words: Words
 ) -> list[Reading]:
-    nouns = _Nouns(words)
+    nouns = Nouns(words)
     readings = _best_of_clause(
         sorted(readings, key=lambda r: (r.start, -r.frame.confidence)), message
     )
@@ -232,7 +159,7 @@ def _numbers(value: dict[str, Any], text: str) -> bool:
     return True
 
 
-def _further_hobbies(readings: list[Reading], message: Message, nouns: _Nouns) -> list[Reading]:
+def _further_hobbies(readings: list[Reading], message: Message, nouns: Nouns) -> list[Reading]:
     """喝茶下棋: what stands right behind a hobby is another one."""
     more = []
     for reading in readings:
@@ -267,7 +194,7 @@ def _free_end(reading: Reading, message: Message, busy: set[int]) -> int:
     return message.clauses[last][1]
 
 
-def _take_words(reading: Reading, message: Message, nouns: _Nouns, busy: set[int]) -> None:
+def _take_words(reading: Reading, message: Message, nouns: Nouns, busy: set[int]) -> None:
     take, text = reading.frame.take, message.text
     start, end = message.around(*reading.clauses)
     start = min([start, *(span[0] for span in reading.spans)])
@@ -280,7 +207,9 @@ def _take_words(reading: Reading, message: Message, nouns: _Nouns, busy: set[int
         if product:
             reading.value["product"] = product
     if "rate" in take:
-        _take_rate(reading, text, start, max(end, _free_end(reading, message, busy)))
+        rate = names.rate(text, start, max(end, _free_end(reading, message, busy)))
+        if rate is not None:
+            reading.value["rate"] = rate
     for key in ("source", "purpose"):
         if key in take and key not in reading.value:
             noun = _what_for(reading, message, nouns, (start, end))
@@ -289,7 +218,7 @@ def _take_words(reading: Reading, message: Message, nouns: _Nouns, busy: set[int
 
 
 def _what_for(
-    reading: Reading, message: Message, nouns: _Nouns, whole: tuple[int, int]
+    reading: Reading, message: Message, nouns: Nouns, whole: tuple[int, int]
 ) -> str | None:
     """What the money is called, first in the clause of the sum, then in all of the reading."""
     text = message.text
@@ -299,38 +228,14 @@ def _what_for(
     first = max(reading.clauses[0] - 2, 0)
     wide = (message.clauses[first][0], whole[1])
     for start, end in (*own, whole, wide):
-        noun = _noun(text, start, end) or nouns.long("money_noun", text, start, end)
+        noun = names.named(text, start, end) or nouns.long("money_noun", text, start, end)
+        if noun not in nouns.all("income") and not goes:
+            noun = nouns.long("income", text, start, end) or noun
         noun = noun or nouns.long("project" if goes else "crop", text, start, end)
         if noun:
             return noun
-    bought = _BOUGHT.search(text, *whole) if goes else None
-    return bought.group(1) if bought else nouns.first("money_noun", text, *whole)
-
-
-def _noun(text: str, start: int, end: int) -> str | None:
-    """药材款, 转让费: what the money is called."""
-    for found in _NOUN.finditer(text, start, end):
-        head = _NOUN_EDGE.sub("", found.group(1))
-        if head and not (len(head) == 1 and head in _EMPTY_NOUN) and not _NO_HEAD.search(head):
-            return head + found.group(2)
-    return None
-
-
-def _take_rate(reading: Reading, text: str, start: int, end: int) -> None:
-    found = _RATE.search(text, start, end)
-    if found is None:
-        return
-    raw = found["a"] or found["b"]
-    if raw:
-        rate = float(raw)
-    elif found["c"]:
-        whole, _, part = found["c"].partition("点")
-        digits = "".join(str(integer(char) or 0) for char in part)
-        rate = float(f"{integer(whole)}.{digits}")
-    else:
-        rate = float(integer(found["d"]) or 0) + (0.5 if found["h"] else 0)
-    if 0.05 <= rate <= 20:
-        reading.value["rate"] = rate
+    bought = nouns.long("dues", text, *whole) or names.bought(text, *whole) if goes else None
+    return bought or nouns.first("money_noun", text, *whole)
 
 
 def _best_of_clause(readings: list[Reading], message: Message) -> list[Reading]:
@@ -425,8 +330,9 @@ def _one_direction(readings: list[Reading], message: Message) -> list[Reading]:
 
 def _inherit(kept: Reading, lost: Reading) -> None:
     """The sum and the days that only the wrong direction had found belong to the right one."""
-    for key in ("amount", "date_from", "date_to"):
-        if key in lost.value and (key == "amount" or not _present(kept) & {"date"}):
+    keys = ("amount",) if "date" in _present(kept) else ("amount", "date_from", "date_to")
+    for key in keys:
+        if key in lost.value:
             kept.value.setdefault(key, lost.value[key])
             kept.spans.extend(span for span in lost.spans if span not in kept.spans)
 
@@ -440,8 +346,12 @@ def _same_money(left: Reading, right: Reading) -> bool:
 
 
 def _trifle(reading: Reading) -> bool:
-    """What lunch cost is no cash flow."""
-    least = _TRIFLES.get(reading.frame.type, 0)
+    """What lunch cost is no cash flow, nor is 明天拿来 without a sum or a name for the money."""
+    told = reading.has_sum or {"amount", "source"} & set(reading.value)
+    if reading.frame.type is FactType.INFLOW and not told:
+        return True
+    named = reading.frame.type is FactType.OUTFLOW and reading.value.get("purpose")
+    least = _LEAST_NAMED if named else _TRIFLES.get(reading.frame.type, 0)
     return bool(0 < reading.value.get("amount", 0) < least)
 
 
@@ -476,6 +386,11 @@ def _compatible(left: dict[str, Any], right: dict[str, Any]) -> bool:
     return len(dated) < 2 or all(left.get(end) == right.get(end) for end in ends)
 
 
+def _two_wishes(left: Reading, right: Reading) -> bool:
+    """Taking the money away and closing the card in another clause are two things."""
+    return {left.value.get("kind"), right.value.get("kind")} == {"transfer_out", "close_account"}
+
+
 def _same(reading: Reading, other: Reading) -> bool:
     """A reading that adds nothing to a surer one."""
     kind = reading.frame.type
@@ -484,7 +399,9 @@ def _same(reading: Reading, other: Reading) -> bool:
     if kind in _ONCE:
         return True
     if kind in _ONE_A_CLAUSE and (
-        _touch(reading, other) or kind is FactType.CHURN or reading.value == other.value
+        _touch(reading, other)
+        or (kind is FactType.CHURN and not _two_wishes(reading, other))
+        or reading.value == other.value
     ):
         return True
     mine, its = reading.value, other.value

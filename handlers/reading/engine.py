@@ -38,6 +38,8 @@ class Reading:
     """First and last clause of the match."""
     spans: list[tuple[int, int]] = field(default_factory=list)
     """What else it was read from: its dates and sums."""
+    has_sum: bool = False
+    """A sum was found for it, in whatever currency."""
     owns_sum: bool = False
     """The sum stands in the reading's own clauses."""
     caught: dict[str, Any] = field(default_factory=dict)

@@ -12,6 +12,13 @@ BREAKS = " ,。!?;、\n…~()【】|"
 _SPLIT = re.compile(f"[^{re.escape(BREAKS)}]+")
 _INVISIBLE = "\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\u00ad\U000e0000-\U000e007f"
 _EMOJI_CODE = re.compile(r"\[[\u4e00-\u9fffA-Za-z]{1,5}\]")
+_DIALECT = re.compile(
+    r"俺|恁|(?:(?<=[ ,。!?;、把给跟和让叫找])|(?<![\s\S]))额(?![度外头定满角面额 ,。!?;、])"
+    r"|到其(?![他它中实])|听日|[琴寻]日(?!常)|而家|果(?=[边张间个笔单])|[净淨]系"
+)
+"""Ways to say I, you and 到期 that the rules read as the usual ones; the length stays."""
+_USUAL = {"俺": "我", "恁": "你", "额": "我", "到其": "到期", "听日": "明日", "琴日": "昨日"}
+_USUAL |= {"寻日": "昨日", "而家": "现在", "果": "那", "净系": "只是", "淨系": "只是"}
 _UNUSUAL = re.compile(
     f"[{_INVISIBLE}\u00a0-\u2012\u2015-\u2017\u2020-\u2025\u2027-\u2fff"
     "\u3003-\u3006\u3012-\u33ff\ua000-\U0010ffff]|\\["
@@ -85,6 +92,7 @@ class Normaliser:
     def plain(self, original: str) -> Plain:
         """Normalise; the length stays the same unless something has to vanish or unfold."""
         text = original.translate(self._table)
+        text = _DIALECT.sub(lambda found: _USUAL[found.group()], text)
         if _UNUSUAL.search(text) is None:
             return Plain(text, original)
         return self._unfold(text, original)
