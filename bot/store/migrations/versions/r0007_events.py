@@ -15,8 +15,8 @@ from sqlalchemy import (
     text,
 )
 
-revision = "r0006"
-down_revision = "r0005"
+revision = "r0007"
+down_revision = "r0006"
 
 metadata = MetaData()
 
