@@ -78,7 +78,30 @@ class KeepAgreement:
     at: int
 
 
-Change = Refuse | Grant | OpenCase | CloseCase | KeepAgreement
+@dataclass(frozen=True, slots=True)
+class SignUp:
+    """Somebody wants to come to an event."""
+
+    customer: ExternalUserId
+    event_id: int
+    party: int
+    source: str
+    chat_id: ChatId
+    msgid: str
+    open_kfid: OpenKfId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """Somebody who signed up does not come after all."""
+
+    customer: ExternalUserId
+    event_id: int
+    msgid: str
+    open_kfid: OpenKfId | None = None
+
+
+Change = Refuse | Grant | OpenCase | CloseCase | KeepAgreement | SignUp | SignOff
 
 # -- errands ---------------------------------------------------------------------------
 

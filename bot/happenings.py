@@ -57,6 +57,21 @@ class SegmentsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SignUpKept:
+    """What became of somebody's wish to come to an event, or not to.
+
+    ``outcome`` is ``going``, ``waiting``, ``full``, ``closed`` or ``off``.
+    """
+
+    customer: ExternalUserId
+    event_id: int
+    outcome: str
+    msgid: str
+    at: datetime
+    open_kfid: OpenKfId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialsDropped:
     """A customer typed a password or a code; it was dropped before anything was stored."""
 

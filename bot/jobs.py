@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 import structlog
 
-from bot import inbox, outbox
+from bot import inbox, outbox, signups
 from bot.actions import CheckAgreement, KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
@@ -65,6 +65,7 @@ class Jobs:
             Job("clear_doubts", lambda _fence, _due: self.mass.reconcile(), every=15 * second),
             Job("case_deadlines", self.case_deadlines, every=30 * second),
             Job("pull_archive", self.pull_archive, every=30 * second),
+            Job("tell_sign_ups", self.tell_sign_ups, every=minute),
             Job("expire_tasks", self.expire_tasks, every=minute),
             Job("reconcile", self.reconcile, every=timedelta(hours=1)),
             Job("destroy_sealed", self.destroy_sealed, every=timedelta(hours=1)),
@@ -137,6 +138,10 @@ class Jobs:
             return len(overdue)
 
         return self.database.write(raise_all)
+
+    def tell_sign_ups(self, fence: Fence, _due: datetime) -> int:
+        """Tell owners who signed up, changed or moved up: one message an event, not one each."""
+        return self._fenced(fence, lambda db: signups.tell(db, self.clock.now(), outbox.add))
 
     # -- what is known
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import assert_never
 
 import structlog
@@ -21,21 +21,24 @@ from bot.actions import (
     KeepAgreement,
     OpenCase,
     Refuse,
+    SignOff,
+    SignUp,
 )
 from bot.clock import Clock
 from bot.dispatch import Handlers, suggest_handler
 from bot.errors import Invalid, Retry
 from bot.events import Event
-from bot.happenings import CaseClosed, CaseOpened, RefusalKept
+from bot.happenings import CaseClosed, CaseOpened, RefusalKept, SignUpKept
 from bot.inbox import Inbox, Item, fail, settle
 from bot.kf import KfMessage, KfRecall, parse_item
 from bot.listening import ARCHIVE, KF, Listener, unpack_record
 from bot.model import ExternalUserId, UserId
 from bot.recording import record_event, record_kf
 from bot.rulebook import Rulebook
-from bot.store import cases, consents, journal, ledger, people, pushes, talk
-from bot.store.db import Database, Db
+from bot.store import cases, consents, events, journal, ledger, people, pushes, talk
+from bot.store.db import Database, Db, Row
 from bot.wire import parse
+from handlers.known import OpenEvent
 from handlers.rules import EscalationRules
 
 log = structlog.get_logger()
@@ -74,10 +77,29 @@ class KnownNow:
         """Whether a message was a refusal or a complaint, which are answered as such."""
         return ledger.speaks_for_itself(self.db, msgid)
 
+    def events_for(self, customer: ExternalUserId) -> list[OpenEvent]:
+        """Events of the customer's branch that take sign-ups now, the next one first."""
+        who = people.customer(self.db, customer)
+        found = events.open_for(self.db, who["branch"] if who else "", self._now_ms())
+        return [_open_event(row) for row in found]
+
+    def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:
+        """What the customer has signed up for and that is not over, the next one first."""
+        return [_open_event(row) for row in events.signups_of(self.db, customer, self._now_ms())]
+
+    def _now_ms(self) -> int:
+        return int(self.now.timestamp() * 1000)
+
     def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
         """Sessions 0 and 1 are the bot's; one nobody told us of is new."""
         session = talk.kf_session(self.db, open_kfid, customer)
         return session is None or session["service_state"] in {0, 1}
+
+
+def _open_event(row: Row) -> OpenEvent:
+    starts = datetime.fromtimestamp(row["starts_at"] / 1000, UTC)
+    party = row["party"] if "party" in row.keys() else 0  # noqa: SIM118  # a row
+    return OpenEvent(row["id"], row["name"], row["kind"], starts, party)
 
 
 class Worker:
@@ -242,6 +264,8 @@ class Worker:
                     at=min(change.at, now),
                 )
                 journal.note(db, "consent_given", now, customer=change.customer)
+            case SignUp() | SignOff():
+                yield keep_sign_up(db, change, now, self._rules.moment(now))
             case OpenCase():
                 yield from self._open_case(db, change, now)
             case CloseCase():
@@ -332,6 +356,21 @@ def stop_sending(db: Db, customer: ExternalUserId, now: int) -> None:
     """Drop what is planned for somebody who refused, and call back what is handed over."""
     for task_id in pushes.stop_for(db, customer, now):
         outbox.add(db, pushes.cancellation(task_id, "refusal"), now)
+
+
+def keep_sign_up(db: Db, change: SignUp | SignOff, now: int, at: datetime) -> SignUpKept:
+    """Give or free seats; what became of the wish."""
+    if isinstance(change, SignUp):
+        party = min(max(change.party, 1), events.MOST_PARTY)
+        wish = events.Wish(change.customer, party, change.source, change.chat_id, change.msgid)
+        outcome = events.sign_up(db, change.event_id, wish, now)
+    else:
+        events.cancel(db, change.event_id, change.customer, now)
+        outcome = "off"
+    journal.note(
+        db, "signed_up", now, customer=change.customer, ref=change.event_id, outcome=outcome
+    )
+    return SignUpKept(change.customer, change.event_id, outcome, change.msgid, at, change.open_kfid)
 
 
 def close_case(db: Db, change: CloseCase, rules: Rulebook, now: int) -> Iterator[CaseClosed]:

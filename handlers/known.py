@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot.model import ExternalUserId, UserId
 from handlers.rules import EscalationRules
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvent:
+    """An event as somebody may speak of it; ``starts_at`` is aware."""
+
+    id: int
+    name: str
+    kind: str
+    starts_at: datetime
+    party: int = 0
 
 
 class Known(Protocol):
@@ -41,6 +53,14 @@ class Known(Protocol):
 
     def has_own_answer(self, msgid: str) -> bool:
         """Whether a message was a refusal or a complaint, which are answered as such."""
+        ...
+
+    def events_for(self, customer: ExternalUserId) -> list[OpenEvent]:
+        """Events of the customer's branch that take sign-ups now, the next one first."""
+        ...
+
+    def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:
+        """What the customer has signed up for and that is not over, the next one first."""
         ...
 
     def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.actions import AnswerKf, SendKfWelcome, SendWelcome
@@ -14,7 +15,7 @@ from bot.links import OutLinks
 from bot.model import Channel, MsgId, Purpose
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
-from bot.store import journal, people, pushes, talk
+from bot.store import events, journal, people, pushes, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import WeComClient, text_message
@@ -26,6 +27,9 @@ _KF_CODE_DEAD, _KF_CLOSED = 95007, (95001, 95002, 95013, 95018)
 _KF_OURS = {0, 1}
 _PROMISES = {"kf_complaint": "complaint", "kf_person": "unanswered"}
 """Answers that say by when a person gets in touch, and the kind of case that waits for them."""
+
+
+_ABOUT_EVENTS = frozenset({"kf_signed_up", "kf_waiting_list"})
 
 
 @dataclass
@@ -103,6 +107,7 @@ class Greeter:
             now = self.clock.now()
             values["deadline"] = moment_words(self.rules.deadline(kind, now), now)
             values["branch"] = self._branch()
+        values |= self._event_values(errand)
         text = self.rules.renderer.render(self.rules.messages[errand.words], values)
         try:
             self.wecom.kf_send_msg(
@@ -113,6 +118,21 @@ class Greeter:
                 raise
             return lambda db: self._note(db, "kf_answer_failed", errand.customer)
         return lambda db: self._answered(db, errand)
+
+    def _event_values(self, errand: AnswerKf) -> dict[str, Any]:
+        """The event that a message signed somebody up for."""
+        if errand.words not in _ABOUT_EVENTS:
+            return {}
+        row = events.by_message(self.database.read(), errand.customer, errand.msgid)
+        if row is None:
+            return {}
+        starts = datetime.fromtimestamp(row["starts_at"] / 1000, UTC)
+        return {
+            "event": row["name"],
+            "starts": moment_words(starts, self.clock.now()),
+            "place": row["place"] or self._branch(),
+            "count": row["party"],
+        }
 
     def _answered(self, db: Db, errand: AnswerKf) -> None:
         talk.kf_answered(db, errand.open_kfid, errand.customer)

@@ -129,13 +129,7 @@ class Desk:
 
     def customer_name(self, db: Db, customer: str, userid: str) -> str:
         """How an employee knows a customer: their remark, else the name."""
-        remark = db.value(
-            "SELECT remark FROM follow WHERE userid = :userid AND external_userid = :id",
-            userid=userid,
-            id=customer,
-        )
-        who = people.customer(db, customer)
-        return remark or (who["name"] if who and who["name"] else "一位客户")
+        return people.known_as(db, customer, userid)
 
     def _address(self, db: Db, customer: str, userid: str) -> str:
         who = people.customer(db, customer)

@@ -133,6 +133,16 @@ def signup(db: Db, event_id: int, customer: str) -> Row | None:
     )
 
 
+def by_message(db: Db, customer: str, msgid: str) -> Row | None:
+    """The event for which a customer signed up with one message."""
+    return db.one(
+        "SELECT e.*, s.party FROM signup s JOIN event e ON e.id = s.event_id"
+        " WHERE s.external_userid = :customer AND s.msgid = :msgid",
+        customer=customer,
+        msgid=msgid,
+    )
+
+
 def signups_of(db: Db, customer: str, now: int) -> list[Row]:
     """What a customer has signed up for and that is not over, the next one first."""
     return db.rows(

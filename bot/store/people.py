@@ -303,6 +303,17 @@ def responsible_for(db: Db, external_userid: str, chat_id: str = "") -> UserId |
     return UserId(fallback) if fallback else None
 
 
+def known_as(db: Db, external_userid: str, userid: str) -> str:
+    """How an employee knows a customer: their remark, else the name."""
+    remark = db.value(
+        "SELECT remark FROM follow WHERE userid = :userid AND external_userid = :id",
+        userid=userid,
+        id=external_userid,
+    )
+    who = customer(db, external_userid)
+    return str(remark or (who["name"] if who and who["name"] else "一位客户"))
+
+
 # -- groups
 
 _KEEP_GROUP = """

@@ -28,6 +28,8 @@ from bot.actions import (
     SendCard,
     SendKfWelcome,
     SendWelcome,
+    SignOff,
+    SignUp,
     SyncCustomer,
     SyncGroup,
     SyncStaff,
@@ -71,10 +73,12 @@ from bot.happenings import (
     GroupOutdated,
     RefusalKept,
     SegmentsChanged,
+    SignUpKept,
 )
 from bot.kf import KfEnterSession, KfRejectSwitch
 from bot.model import ChatId, ExternalUserId, MsgId, OpenKfId, UserId
 from handlers.employee import read_question
+from handlers.known import OpenEvent
 from handlers.rules import EscalationRules
 
 HANDLERS = collect(handlers)
@@ -93,6 +97,8 @@ class KnownHere:
     ours: bool = True
     now: datetime = AT
     cause: str = "cause-1"
+    events: tuple[OpenEvent, ...] = ()
+    mine: tuple[OpenEvent, ...] = ()
     escalation: EscalationRules = field(
         default_factory=lambda: EscalationRules(
             frozenset({"large_cd"}),
@@ -105,6 +111,12 @@ class KnownHere:
 
     def responsible(self, customer: ExternalUserId) -> UserId | None:
         return self.first if customer == WHO else None
+
+    def events_for(self, customer: ExternalUserId) -> list[OpenEvent]:
+        return list(self.events) if customer == WHO else []
+
+    def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:
+        return list(self.mine) if customer == WHO else []
 
     def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
         return self.ours and open_kfid == KF and customer == WHO
@@ -433,3 +445,61 @@ def every_action() -> Iterable[Action]:
 
 def test_handlers_answer_the_same_event_the_same_way_every_time() -> None:
     assert list(every_action()) == list(every_action())
+
+
+# -- sign-ups
+
+TEA = OpenEvent(1, "茶艺课", "沙龙", datetime(2026, 11, 28, 7, tzinfo=UTC))
+BAKING = OpenEvent(2, "亲子烘焙", "沙龙", datetime(2026, 11, 29, 7, tzinfo=UTC))
+
+
+def rsvp(words: str, response: str = "yes", party: int = 0, kf: OpenKfId | None = None) -> Any:
+    value: dict[str, Any] = {"response": response} | ({"party": party} if party else {})
+    fact = Fact(FactType.RSVP, value, Evidence(0, len(words), words), 0.9, "r1", "1")
+    return FactLearned(WHO, 7, fact, MSG, CHAT, AT, kf)
+
+
+def test_a_sign_up_goes_to_the_one_event_that_there_is() -> None:
+    known = KnownHere(events=(TEA,))
+    assert heard(rsvp("报名,两个人", party=2), known) == [SignUp(WHO, 1, 2, "talk", CHAT, MSG)]
+
+
+@pytest.mark.parametrize(
+    ("words", "event"),
+    [("烘焙那场我报名", 2), ("报名茶艺", 1), ("周日的我来", 2), ("28号的报一个", 1)],
+)
+def test_a_sign_up_goes_to_the_event_that_is_named(words: str, event: int) -> None:
+    known = KnownHere(events=(TEA, BAKING))
+    assert heard(rsvp(words), known) == [SignUp(WHO, event, 1, "talk", CHAT, MSG)]
+
+
+def test_who_means_which_is_asked_by_a_person() -> None:
+    known = KnownHere(events=(TEA, BAKING))
+    names = {"names": "茶艺课、亲子烘焙"}
+    assert heard(rsvp("报名"), known) == [TellStaff(LIN, "staff_which_event", names, WHO, MSG)]
+
+
+def test_without_an_event_a_sign_up_is_a_fact_and_no_more() -> None:
+    assert heard(rsvp("报名")) == []
+    assert heard(rsvp("看情况", "maybe"), KnownHere(events=(TEA,))) == []
+
+
+def test_a_no_frees_what_was_signed_up_for() -> None:
+    known = KnownHere(events=(TEA, BAKING), mine=(BAKING,))
+    assert heard(rsvp("来不了了", "no", kf=KF), known) == [SignOff(WHO, 2, MSG, KF)]
+    assert heard(rsvp("来不了了", "no"), KnownHere(events=(TEA,))) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("going", "kf_signed_up"),
+        ("waiting", "kf_waiting_list"),
+        ("off", "kf_signed_off"),
+        ("full", "kf_event_full"),
+        ("closed", "kf_event_full"),
+    ],
+)
+def test_customer_service_says_at_once_what_became_of_it(outcome: str, words: str) -> None:
+    assert heard(SignUpKept(WHO, 1, outcome, MSG, AT, KF)) == [AnswerKf(KF, WHO, words, MSG)]
+    assert heard(SignUpKept(WHO, 1, outcome, MSG, AT)) == []
