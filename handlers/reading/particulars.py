@@ -68,11 +68,24 @@ _BOTH = re.compile(
     f"(?P<b>[一两二三四俩仨1-4])个?(?:{_SON}|{_DAUGHTER})"
 )
 _WITH = re.compile(
-    "(?:我|俺|和|跟|带|带上|同|与|还有|加上)(?:和|跟|同|与|带|带上|带着|还有|加|加上)?(?:我|俺)?(?:家)?(?:的)?"
+    "(?:我|俺|和|跟|带|带上|同|与|还有|加上)(?:和|跟|同|与|带|带上|带着|还有|加|加上)?(?:我|俺)?(?:家)?(?:的|一?个)?"
     "(?:老伴|老公|老婆|老头|老太婆|老头子|爱人|对象|媳妇|我妈|老妈|妈|爸|女儿|儿子|闺女|孩子|娃|朋友|同事|邻居|姐妹|闺蜜|孙子|孙女|婆婆|丈母娘|老姐妹|我姐|我妹|嫂子|先生|太太|老乡|一个朋友|小孩|丫头|姐姐|妹妹|我哥|我弟|女婿|儿媳|当家的|我家那位|宝宝)"
     r"(?!们|俩|仨|[一两二三四五六七八九十\d]个)"
 )
 _PLAIN_WITH = re.compile("和|跟|带|同|与|还有|加")
+_BESIDE_ME = re.compile(
+    "(?:我|俺)(?:和|跟|同|带|与|还带|要带|想带)(?:着|上|了)?(?:我|俺)?(?:们|的|家)?$"
+)
+"""我带两个娃: the speaker comes on top."""
+_TOO = re.compile(
+    "(?:老伴|老公|老婆|爱人|媳妇|孩子|女儿|儿子|闺女|我妈|我爸|朋友|姐妹|邻居|对门|同事)"
+    "[^ ,。!?;]{0,3}也(?:去|来|到|参加|报)(?![了过不]|不)"
+)
+_SOME_ONE = re.compile("一个(?![人位])(?=[\u4e00-\u9fff])")
+"""一个车间的姐妹 says nothing of how many."""
+_IN_ALL = re.compile(
+    rf"(?:总共|一共|共|加起来|合计|统共)是?(?P<n>\d{{1,2}}|[{_D}十俩仨])\s?(?:个|位|人|口|名)?"
+)
 _RESULT_WITH_TEXT = re.compile("总共|一共|共|加起来|合计|统共")
 
 
@@ -142,17 +155,16 @@ def _relative(text: str, start: int, end: int, today: date, value: dict[str, Any
 
 
 def head_count(text: str, start: int, end: int) -> int | None:
-    """How many people a span names in all; 我和老伴 is two, +2 is two."""
-    total = None
+    """How many people are meant in all; 我和老伴 is two, 我带两个娃 three, +2 two."""
+    said = _IN_ALL.search(text)
+    if said:
+        return integer(said["n"])
     for found in _COUNT.finditer(text, start, end):
         number = _counted(found)
-        if number is None:
-            continue
-        before = text[max(start, found.start() - 3) : found.start()]
-        if _RESULT_WITH_TEXT.search(before) or total is None:
-            total = number
-    if total is not None:
-        return total
+        if number is not None:
+            return number + 1 if _BESIDE_ME.search(text, start, found.start()) else number
+    if _TOO.search(text):
+        return 2
     return 2 if _WITH.search(text, start, end) and _PLAIN_WITH.search(text, start, end) else None
 
 
@@ -169,6 +181,8 @@ def companions(text: str, start: int, end: int) -> int | None:
     """How many people are brought along; only a number that is said."""
     total = None
     for found in _COUNT.finditer(text, start, end):
+        if _SOME_ONE.match(text, found.start()):
+            continue
         before = text[max(start, found.start() - 3) : found.start()]
         if _RESULT_WITH_TEXT.search(before) or total is None:
             total = _counted(found)
