@@ -277,6 +277,20 @@ def export_labelled(
         typer.echo(export(bot, file, reason))
 
 
+@rules.command(name="train")
+def train_doubts(
+    file: Annotated[
+        Path | None, typer.Argument(help="再加上这些标注过的话(JSON 行)", exists=True)
+    ] = None,
+) -> None:
+    """从员工的判断里学哪些读法多半不对:先交人核实;每类事实报告五折交叉的效果。"""
+    from bot.rulerecord import opened, train
+
+    with opened(_settings()) as bot:
+        for line in train(bot, file):
+            typer.echo(line)
+
+
 def _line(bot: Any, entry: dict[str, Any]) -> str:
     label = bot.rules.label
     mark = {"send": "发", "hold": "缓", "drop": "不发"}[entry["decision"]]

@@ -15,12 +15,20 @@ import structlog
 
 from bot.actions import CloseCase, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
-from bot.clock import Clock, open_clock
+from bot.clock import Clock, open_clock, today
+from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
 from bot.links import LoginLinks, OutLinks
 from bot.model import ExternalUserId
-from bot.opening import callback_keys, check_settings, open_archive, open_model, sole_use
+from bot.opening import (
+    callback_keys,
+    check_settings,
+    open_archive,
+    open_doubts,
+    open_model,
+    sole_use,
+)
 from bot.store import migrations, rings
 from bot.store.db import Database, Db
 from bot.vault import Vault
@@ -34,7 +42,7 @@ if TYPE_CHECKING:
     from bot.errands.mass import MassSender
     from bot.errands.staff import Desk
     from bot.facts import Fact
-    from bot.listening import Listener
+    from bot.listening import Listener, Read
     from bot.model import ArchivedMessage
     from bot.outbox import Outbox
     from bot.rulebook import Rulebook
@@ -119,7 +127,17 @@ class Bot:
         from bot.listening import Listener
 
         on = bool(self.settings.qunguan_model_url)
-        return Listener(self.vault, self.reader.read, self.rules, second_reader=on)
+        return Listener(self.vault, self._read(), self.rules, second_reader=on)
+
+    def _read(self) -> Read:
+        """The rules, and what was learnt about them; what cannot be used is left out."""
+        sure = self.rules.thresholds.doubts.sure
+        try:
+            doubts = open_doubts(self.settings, sure, today(self.clock))
+        except Invalid as why:
+            log.warning("reading without doubts", reason=str(why))
+            doubts = None
+        return doubts.doubting(self.reader.read) if doubts else self.reader.read
 
     @cached_property
     def worker(self) -> Worker:

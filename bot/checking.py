@@ -17,7 +17,7 @@ from bot.clock import SHANGHAI
 from bot.errors import Invalid, QunguanError, Refused
 from bot.facts import Speech
 from bot.logs import configure_logging
-from bot.opening import SOURCES, callback_keys, check_settings, open_model
+from bot.opening import SOURCES, callback_keys, check_settings, open_doubts, open_model
 from bot.proving import prove
 from bot.rulebook import load_rulebook
 from bot.running import load_settings
@@ -71,6 +71,8 @@ def run_checks() -> Iterator[Result]:
         ]
     )
     yield from _calendar(settings)
+    if settings.qunguan_doubts == "on":
+        yield from _attempts([("学来的怀疑", lambda: _doubts(settings))])
     if settings.qunguan_model_url:
         yield from _attempts([("语言模型", lambda: _model(settings))])
     if not settings.wecom_corp_id:
@@ -119,6 +121,12 @@ def _storage(settings: Settings) -> str:
     finally:
         bot.database.close()
     return "可读写,已升级到当前版本" if changed else "可读写,已是当前版本"
+
+
+def _doubts(settings: Settings) -> str:
+    learning = load_thresholds(settings.qunguan_config_dir / "thresholds.yaml").doubts
+    found = open_doubts(settings, learning.sure, datetime.now(SHANGHAI).date())
+    return f"已载入,管 {len(found.types) if found else 0} 类事实"
 
 
 def _model(settings: Settings) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.errors import Invalid
+from bot.store.retention import WORDS_DAYS
 from bot.vault import Vault
 from bot.wire import CallbackKeys
 from config.settings import PUBLIC_WECOM, Settings
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from bot.archive.pull import Decryptor
     from bot.archive.source import ArchiveSource
     from bot.modelreader import ModelReader
+    from handlers.reading.doubts import Doubts
     from scheduler.thresholds import ModelLimits
 
 SOURCES = ("app", "contacts", "archive", "kf")
@@ -99,6 +102,28 @@ def open_archive(
     closing.callback(sdk.close)
     source = RelaySource(relay, token, http) if relay else SdkSource(sdk)
     return source, RecordDecryptor(keys, SdkDecryptor(sdk))
+
+
+def open_doubts(settings: Settings, sure: float, today: date) -> Doubts | None:
+    """What was learnt from corrections, if it is to be used and not too old; else None.
+
+    It may not outlive the words that it was learnt from.
+
+    Raises:
+        Invalid: The file is missing, broken or too old; says what to do.
+    """
+    if settings.qunguan_doubts == "off":
+        return None
+    from handlers.reading.doubts import unpack
+
+    try:
+        text = settings.doubts_file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Invalid("设了 QUNGUAN_DOUBTS=on,但还没有学过,请先运行 qunguan rules train") from None
+    found, until = unpack(text, sure)
+    if today - until > timedelta(days=WORDS_DAYS):
+        raise Invalid(f"学来的东西出自 {until} 以前的话,已过期,请重新运行 qunguan rules train")
+    return found
 
 
 def open_model(

@@ -1,21 +1,34 @@
-"""``qunguan rules record`` and ``export``: what people said about readings, told and handed on."""
+"""``qunguan rules record``, ``export``, ``train``: what people said about readings, put to use."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.clock import today
 from bot.errors import Invalid
+from bot.rulework import label_problem
 from bot.store import journal
 from bot.store.labelled import labelled
 from bot.store.verdicts import PERSON, Record
 from bot.web.console.rules import records_of, span_of
 from config.settings import Settings
+from handlers.reading.doubts import (
+    Effect,
+    Example,
+    Weights,
+    examples_of,
+    learn,
+    pack,
+    try_out,
+    unpack,
+)
+from handlers.reading.offline import line_problem
 
 if TYPE_CHECKING:
     from bot.app import Bot
@@ -103,6 +116,93 @@ def export(bot: Bot, file: Path, reason: str) -> str:
             file.unlink(missing_ok=True)
             raise
     return f"已写入 {file}:{messages} 条消息,{facts} 条事实;导出已记入审计"
+
+
+def train(bot: Bot, file: Path | None) -> Iterator[str]:
+    """Learn which readings are likely wrong; what was learnt goes into the data folder.
+
+    Args:
+        bot: Whose corrections to learn from.
+        file: Labelled lines besides.
+
+    Yields:
+        For each type of fact what trying it out showed, then what became of it.
+
+    Raises:
+        Invalid: There are too few examples, or a line of the file cannot be used.
+    """
+    learning = bot.rules.thresholds.doubts
+    lines = [json.loads(each.line()) for each in labelled(bot.database.read(), bot.vault)]
+    lines += _lines_of(file) if file else []
+    by_type: dict[str, list[Example]] = {}
+    for one in examples_of(lines, bot.reader.read):
+        by_type.setdefault(one.type, []).append(one)
+    types: dict[str, Weights] = {}
+    enough = 0
+    for kind, some in sorted(by_type.items()):
+        wrong = sum(not one.right for one in some)
+        if len(some) < learning.examples or wrong < learning.wrong:
+            yield f"{bot.rules.label('fact', kind)}:判断 {len(some)} 条、不对 {wrong} 条,太少,不学"
+            continue
+        enough += 1
+        effect = try_out(some, learning.sure)
+        yield f"{bot.rules.label('fact', kind)}:{_effect_words(effect)}"
+        if effect.useful:
+            types[kind] = learn(some)
+    if not enough:
+        raise Invalid(
+            f"判断太少,还不能学:每类事实至少要 {learning.examples} 条判断、"
+            f"其中至少 {learning.wrong} 条不对;请先在控制台核实和否定更多事实"
+        )
+    yield _keep(bot, types, max(one.on for some in by_type.values() for one in some))
+
+
+def _effect_words(effect: Effect) -> str:
+    judged = f"对 {effect.right} 条、不对 {effect.wrong} 条"
+    told = f"五折交叉:不对的先交人 {effect.caught} 条,对的误交人 {effect.misdoubted} 条"
+    return f"{judged};{told};{'采用' if effect.useful else '没有用,不采用'}"
+
+
+def _keep(bot: Bot, types: Mapping[str, Weights], until: str) -> str:
+    """Put what was learnt where the bot looks for it, whole or not at all."""
+    text, file = pack(types, until), bot.settings.doubts_file
+    version = unpack(text, 1.0)[0].version
+    now, actor = int(bot.clock.now().timestamp() * 1000), os.environ.get("USER", "cli")
+    bot.database.write(
+        lambda db: journal.audit(
+            db, actor, "train_doubts", version, now, types=sorted(types), until=until
+        )
+    )
+    draft = file.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
+    on = (
+        "重启后生效" if bot.settings.qunguan_doubts == "on" else "设 QUNGUAN_DOUBTS=on 并重启后生效"
+    )
+    return f"已写入 {file}(版本 {version},管 {len(types)} 类事实),{on}"
+
+
+def _lines_of(file: Path) -> list[dict[str, Any]]:
+    """The labelled lines of a file, each checked."""
+    found = []
+    for number, raw in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if not raw.strip():
+            continue
+        try:
+            entry = json.loads(raw)
+        except ValueError:
+            raise Invalid(f"{file.name} 第 {number} 行:不是有效的 JSON,请每行写一个对象") from None
+        problem = label_problem(entry) or line_problem(entry)
+        turned_down = entry.get("rejected", [])
+        if not problem and not (
+            isinstance(turned_down, list) and all(isinstance(one, dict) for one in turned_down)
+        ):
+            problem = 'rejected 写得不对:请写 [{"type":…,"value":{…}}],没有就不写'
+        if problem:
+            raise Invalid(f"{file.name} 第 {number} 行:{problem}")
+        if entry.get("role") != "staff":
+            found.append(entry)
+    return found
 
 
 def _create(file: Path) -> int:

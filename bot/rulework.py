@@ -214,7 +214,7 @@ def _labelled(lines: Iterable[str], tell: Report) -> Iterator[tuple[int, _Labell
             continue
         if entry is None:
             continue
-        problem = _label_problem(entry)
+        problem = label_problem(entry)
         if problem:
             tell(number, problem)
             continue
@@ -226,7 +226,8 @@ def _labelled(lines: Iterable[str], tell: Report) -> Iterator[tuple[int, _Labell
         yield number, _Labelled(raw, entry.get("id"), str(entry.get("text")), facts)
 
 
-def _label_problem(entry: Any) -> str:
+def label_problem(entry: Any) -> str:
+    """Why the labels of a line cannot be used; "" when they can."""
     if not isinstance(entry, dict):
         return '应为一个 JSON 对象,例如 {"id":…,"sent_at":…,"text":…,"facts":[]}'
     facts = entry.get("facts")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,7 @@ class Settings(BaseSettings):
     qunguan_model_url: str = Field("", description="行内语言模型的地址(OpenAI 兼容);不设则不用")
     qunguan_model_key: SecretStr = Field(SecretStr(""), description="它的令牌")
     qunguan_model_name: str = Field("", description="它的名称")
+    qunguan_doubts: Literal["off", "on"] = Field("off", description="用从改正学来的怀疑:off 或 on")
     database_url: str = Field("", description="不设用内置存储;postgresql:// 用于多机")
     redis_url: str = Field("", description="不设用内置队列;redis:// 用于多机")
     wecom_base_url: str = Field(PUBLIC_WECOM, description="企业微信接口地址")
@@ -66,6 +68,11 @@ class Settings(BaseSettings):
     def database_file(self) -> Path:
         """The embedded store."""
         return self.qunguan_data_dir / "qunguan.db"
+
+    @property
+    def doubts_file(self) -> Path:
+        """What was learnt from corrections."""
+        return self.qunguan_data_dir / "doubts.json"
 
     @property
     def clock_file(self) -> Path:

@@ -93,6 +93,21 @@ class RuleRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """When doubts are learnt from what people said, and used.
+
+    Attributes:
+        examples: Of a type, as many as people must have decided on.
+        wrong: Of them, as many as must be wrong.
+        sure: How sure of a wrong reading it must be.
+    """
+
+    examples: int
+    wrong: int
+    sure: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelLimits:
     """What a language model as a second reader may cost.
 
@@ -138,6 +153,7 @@ class Thresholds:
     recompute: str
     latest_useful_days: Mapping[str, int]
     rule_record: RuleRecord
+    doubts: Learning
     model: ModelLimits
 
     def layer_of(self, assets: int | None) -> Layer:
@@ -179,6 +195,7 @@ def _thresholds(top: Section) -> Thresholds:
         recompute=top.value("recompute").choice(("daily", "weekly")),
         latest_useful_days=_latest_useful(top.section("latest_useful_days")),
         rule_record=_rule_record(top.section("rule_record")),
+        doubts=_doubts(top.section("doubts")),
         model=_model(top.section("model")),
     )
     top.close()
@@ -278,6 +295,16 @@ def _latest_useful(section: Section) -> Mapping[str, int]:
     found = {occasion: section.value(occasion).whole(0, 30) for occasion in _OCCASIONS}
     section.close()
     return MappingProxyType(found)
+
+
+def _doubts(section: Section) -> Learning:
+    found = Learning(
+        examples=section.value("examples").whole(10, 10_000),
+        wrong=section.value("wrong").whole(3, 1_000),
+        sure=section.value("sure").share(),
+    )
+    section.close()
+    return found
 
 
 def _model(section: Section) -> ModelLimits:

@@ -12,13 +12,13 @@ from bot.actions import AskModel
 from bot.clock import Clock, today
 from bot.facts import Evidence, Fact, Speech
 from bot.listening import Listener, kept_of
-from bot.masking import DOT, cover_person
+from bot.masking import DOT
 from bot.model import ArchivedMessage
 from bot.modelreader import ModelReader
 from bot.outbox import Effect
 from bot.store import ledger, talk
 from bot.store.db import Database, Db, Row
-from bot.store.labelled import readable, telling_words
+from bot.store.labelled import covered, readable, telling_words
 from bot.vault import Vault
 
 log = structlog.get_logger()
@@ -50,11 +50,12 @@ class Asker:
         if self.model is None or row is None:
             return None
         message = talk.restore(row, self.vault)
-        covered = _own_words(message, telling_words(db, self.vault, message.sender))
+        names = telling_words(db, self.vault, message.sender)
+        words = covered(_own_words(message), names, row)
         if not self.database.write(self._reserve):
             log.info("the model is not asked: the day's calls are spent")
             return None
-        facts = self.model.read(Speech(covered, message.sent_at))
+        facts = self.model.read(Speech(words, message.sent_at))
         log.info("the model has read a line", facts=len(facts))
         return (lambda db: self._keep(db, errand.msgid, facts)) if facts else None
 
@@ -83,12 +84,12 @@ class Asker:
         return int(self.clock.now().timestamp() * 1000)
 
 
-def _own_words(message: ArchivedMessage, names: Sequence[str]) -> str:
-    """The line covered up; what it quotes of others is covered whole."""
-    covered = cover_person(message.text, names)
+def _own_words(message: ArchivedMessage) -> str:
+    """The line, with what it quotes of others covered whole."""
+    text = message.text
     for start, end in message.quoted:
-        covered = covered[:start] + DOT * (end - start) + covered[end:]
-    return covered
+        text = text[:start] + DOT * (end - start) + text[end:]
+    return text
 
 
 def _in_own_words(fact: Fact, message: ArchivedMessage) -> Fact:

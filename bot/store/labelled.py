@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from bot.clock import SHANGHAI
 from bot.facts import Evidence, Fact, FactType, keepable
-from bot.masking import cover_numbers, cover_person
+from bot.masking import cover_numbers, cover_person, cover_sums
 from bot.store import talk
 from bot.store.db import Db, Row
 from bot.vault import Vault
@@ -88,6 +88,12 @@ def labelled(db: Db, vault: Vault) -> Iterator[Labelled]:
             yield found
 
 
+def covered(text: str, names: Iterable[str], consents: Row) -> str:
+    """Words as they may leave the store: nobody recognisable, no sums without their consent."""
+    plain = cover_person(text, names)
+    return plain if consents["sensitive_ok"] else cover_sums(plain)
+
+
 def telling_words(db: Db, vault: Vault, customer: str) -> list[str]:
     """What is known that would tell who a customer is: names, nicknames, address, number.
 
@@ -119,7 +125,7 @@ def _labelled(db: Db, vault: Vault, row: Row) -> Labelled:
     found = Labelled(
         hashlib.sha256(message.msgid.encode()).hexdigest()[:16],
         message.sent_at.astimezone(SHANGHAI),
-        cover_person(lead + message.text, names),
+        covered(lead + message.text, names, row),
     )
     for each in facts:
         if lead.endswith(leads[each["id"]]):

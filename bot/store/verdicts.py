@@ -108,6 +108,11 @@ def reader_of(rule: str) -> str:
     return "model" if rule.startswith(_MODEL) else "rules"
 
 
+def rule_version(version: str) -> str:
+    """The version of the rule alone: a doubted fact carries that of the doubt behind it."""
+    return version.partition("+")[0]
+
+
 def record(db: Db, fact: Row, verdict: str, by: str, stated: Mapping[str, Any], now: int) -> None:
     """Keep what a person said about a fact, as the fact was before.
 
@@ -135,7 +140,7 @@ def record(db: Db, fact: Row, verdict: str, by: str, stated: Mapping[str, Any], 
         fact=fact["id"],
         type=fact["type"],
         rule=fact["rule"],
-        version=fact["version"],
+        version=rule_version(fact["version"]),
         reader=reader_of(fact["rule"]),
         confidence=fact["confidence"],
         verdict=verdict,
@@ -159,7 +164,8 @@ def records(db: Db, span: Span, *, least: int, mend_below: float, branch: str = 
     newest: dict[str, tuple[int, str]] = {}
     for row in db.rows(_HEARD, since=span.since, until=span.until, branch=branch):
         one = _of(found, row)
-        one.heard, one.last_used_on = row["heard"], _day(row["last_used_at"])
+        one.heard += row["heard"]
+        one.last_used_on = max(one.last_used_on or "", _day(row["last_used_at"]))
         newest[one.rule] = max(newest.get(one.rule, (0, "")), (row["last_used_at"], one.version))
     for row in db.rows(_JUDGED, first_on=span.first_on, last_on=span.last_on, branch=branch):
         one = _of(found, row)
@@ -182,7 +188,7 @@ def examples_of(db: Db, scope: Sight, rule: str, limit: int = 50) -> list[Row]:
 
 
 def _of(found: dict[tuple[str, str, str], Record], row: Row) -> Record:
-    key = (row["rule"], row["version"], row["type"])
+    key = (row["rule"], rule_version(row["version"]), row["type"])
     return found.setdefault(key, Record(*key, reader_of(row["rule"])))
 
 

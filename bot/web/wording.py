@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.clock import SHANGHAI
 from bot.facts import SENSITIVE_KEYS
-from bot.masking import DOT, cover_numbers
+from bot.masking import cover_numbers, cover_sums
 from scheduler.lunar import LunarDay
 from scheduler.voice import day_words, moment_words
 
@@ -47,14 +47,6 @@ _ORDER = (
     "group",
     "trade",
     "amount",
-)
-_DIGITS = r"\d+(?:[,,]\d{3})*(?:\.\d+)?"
-_HAN_NUMBER = "[一二两三四五六七八九十百千万零半几多来余把数]+"
-# 五十个 is a sum (个 means 万 in talk about money), 两个 老人 is not.
-_SUM = re.compile(
-    rf"(?:{_DIGITS}|{_HAN_NUMBER})\s*(?:多|来|几)?\s*(?:个亿|亿|万|千|百|元|块|[wWkK](?![A-Za-z]))"
-    r"[\d元块钱多来一二三四五六七八九十半]*"
-    r"|(?:\d{2,}|[二两三四五六七八九]?[十百][一二三四五六七八九十几]*)个"
 )
 
 
@@ -145,7 +137,7 @@ def shown_quote(words: str, *, sensitive: bool) -> str:
     covered = cover_numbers(words)
     if sensitive:
         return covered
-    return _SUM.sub(lambda found: DOT * len(found.group()), covered)
+    return cover_sums(covered)
 
 
 def phone_words(phone: str) -> str:

@@ -147,7 +147,7 @@ def _parse(raw: str, number: int, on_error: Report) -> _Line | None:
     if not isinstance(entry, dict):
         on_error(number, '应为一个 JSON 对象，例如 {"id":…,"sent_at":…,"text":…}')
         return None
-    problem = _problem(entry)
+    problem = line_problem(entry)
     if problem:
         on_error(number, problem)
         return None
@@ -161,7 +161,8 @@ def _parse(raw: str, number: int, on_error: Report) -> _Line | None:
     )
 
 
-def _problem(entry: dict[str, Any]) -> str | None:
+def line_problem(entry: dict[str, Any]) -> str | None:
+    """Why a line of talk cannot be read; None when it can."""
     for key in ("id", "sent_at", "text"):
         if key not in entry:
             return f"缺少 {key}，请补上"

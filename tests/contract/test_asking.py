@@ -208,6 +208,16 @@ def test_D4_lines_of_staff_and_of_others_never_go_out(
     assert "我也去" not in json.dumps(stub.asked, ensure_ascii=False)
 
 
+def test_D4_sums_go_out_only_where_the_customer_agreed_to_have_them_kept(
+    madeup: MadeUp, asker: Asker, stub: ModelStub
+) -> None:
+    told = []
+    for number, who in enumerate(("wmWang", "wmLi")):
+        ask(asker, say(madeup, f"m-{number}", "月底有二十万货款到账", who=who))
+        told.append(stub.text)
+    assert told == ["月底有二十万货款到账", "月底有●●●货款到账"]
+
+
 # -- costs and trouble
 
 

@@ -19,6 +19,7 @@ from bot.errors import Invalid
 from bot.facts import Evidence, Fact, FactType
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, Role
 from bot.rulerecord import export, record_lines
+from bot.rulework import score_lines
 from bot.store import journal, ledger, talk
 from bot.store.db import Db
 from bot.store.labelled import labelled
@@ -191,6 +192,7 @@ def test_C2_sensitive_values_go_where_their_consent_stands(madeup: MadeUp) -> No
     assert [(each["type"], "amount" in each["value"]) for each in found["facts"]] == [
         ("cash.inflow", False)
     ]
+    assert found["text"] == "下旬有一笔●●●的货款到账"
 
 
 # -- the commands
@@ -267,6 +269,8 @@ def test_exported_lines_are_read_like_any_others(madeup: MadeUp, bot: Bot, tmp_p
         line["id"]: [each["type"] for each in line["facts"]] for line in map(json.loads, text)
     }
     assert (wanted, []) == (told, wrong)
+    found = score_lines(text, reader, lambda *flaw: wrong.append(flaw))
+    assert (found.micro.right, found.micro.wanted, found.messages, wrong) == (2, 2, 2, [])
 
 
 def test_the_record_is_told_in_words(madeup: MadeUp, bot: Bot) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.facts import Evidence, Fact, FactType
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId
-from bot.store import ledger, people, talk, verdicts
+from bot.store import ledger, people, retention, talk, verdicts
 from bot.store.db import Database, Db, Row
 from bot.store.erasure import erase
 from bot.store.verdicts import Record, Span, lower_bound, records
@@ -158,6 +158,25 @@ def test_T3_what_is_said_about_a_fact_without_words_is_a_count_from_the_start(
     store.write(lambda db: judge(db, fact, "rejected"))
     (row,) = rows(store)
     assert (row["by"], row["msgid"], row["given"], row["rule"]) == ("", "", "{}", "interest.ask")
+
+
+def test_T3_after_90_days_only_a_count_is_left(store: Database, vault: Vault) -> None:
+    fact = store.write(lambda db: say(db, vault, "m0"))
+    store.write(lambda db: judge(db, fact, "confirmed"))
+    later = NOW + (retention.WORDS_DAYS + 1) * 86_400_000
+    store.write(lambda db: retention.forget_words(db, vault, later, 10))
+    (row,) = rows(store)
+    assert (row["by"], row["msgid"], row["stated"], row["verdict"]) == ("", "", "{}", "confirmed")
+
+
+def test_a_doubted_reading_counts_for_the_version_of_its_rule(
+    store: Database, vault: Vault
+) -> None:
+    for number, version in enumerate(("1", "1+abcd1234")):
+        fact = store.write(lambda db, n=number, v=version: say(db, vault, f"m{n}", version=v))  # type: ignore[misc]  # defaults bind
+        store.write(lambda db, f=fact: judge(db, f, "rejected"))  # type: ignore[misc]  # as above
+    found = only(store)
+    assert (found.version, found.heard, found.rejected, found.mend) == ("1", 2, 2, True)
 
 
 def test_another_message_that_goes_takes_nothing_along(store: Database, vault: Vault) -> None:
