@@ -44,6 +44,7 @@ class Permit:
             ``unreadable``, ``no_assessment``, ``no_policy``, ``waiting``, ``changed``, ``expired``.
         approvals: Ids of the decisions that count.
         reviewed: Review words that a second person looked at in this text.
+        until: When the approval runs out; None for the release, which does not.
     """
 
     campaign: Campaign | None
@@ -52,6 +53,7 @@ class Permit:
     why: str
     approvals: tuple[int, ...] = ()
     reviewed: frozenset[str] = field(default_factory=frozenset)
+    until: datetime | None = None
 
     @property
     def released(self) -> bool:
@@ -105,6 +107,7 @@ def _of_version(db: Db, rules: Rulebook, row: Row, at: datetime) -> Permit:
         why=state.why,
         approvals=tuple(each.id for each in state.counted.values()),
         reviewed=reviewed_words(db, row),
+        until=state.until,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from bot.approving.ground import Ground, found
 from bot.errors import Invalid
 from bot.permits import audience_rule, covers, read_version
-from bot.store import approvals
+from bot.store import approvals, journal
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer
 from handlers.rules import selecting
@@ -121,7 +121,7 @@ class Drafting(Ground):
         )
         return entries
 
-    def assess(self, who: Viewer, version_id: int, answers: Mapping[str, str]) -> None:
+    def assess(self, who: Viewer, campaign: Campaign, answers: Mapping[str, str]) -> None:
         """Record an impact assessment of choosing people by what is known of them (T7).
 
         Raises:
@@ -131,14 +131,16 @@ class Drafting(Ground):
         told = {each: " ".join(answers.get(each, "").split()) for each in QUESTIONS}
         if not all(told.values()):
             raise Invalid("影响评估的每一项都要填写,没有影响也请写明理由")
-        campaign = read_version(self.row(version_id))
         about = audience_cover(campaign, audience_rule(self.rules, campaign))
 
         def keep(db: Db) -> None:
             now = self.now()
-            row = found(approvals.version(db, version_id))
-            approvals.keep_assessment(db, campaign.name, about, who.userid, told, now)
-            self.note(db, who, "assess", row, row, now, covers=about)
+            kept = approvals.keep_assessment(db, campaign.name, about, who.userid, told, now)
+            after = approvals.assessment(db, campaign.name, about)
+            subject = f"campaign:{campaign.name}"
+            journal.audit(
+                db, who.userid, "campaign_assess", subject, now, after=after, assessment=kept
+            )
 
         self.database.write(keep)
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,8 @@ def test_A5_a_dry_run_shows_the_customers_in_sight_and_counts_the_others(head: C
     assert "王姐" in shown or "王秀兰" in shown
     assert "生日" in shown
     assert head.get(f"{page}/trial?on=2026-12-03").text.count("<article") == 0
+    assert "另有 1 位不在您能看的范围里" in shown
+    assert "/customers/wmQian" not in shown
 
 
 def test_T7_the_page_asks_for_the_impact_assessment_and_keeps_it(
@@ -116,6 +119,30 @@ def test_T7_the_page_asks_for_the_impact_assessment_and_keeps_it(
     assert "登记影响评估" not in head.get(page).text
     (row,) = madeup.database.read().rows("SELECT * FROM impact_assessment")
     assert (row["actor"], row["campaign"]) == (HEAD, "birthday")
+
+
+def test_A4_an_approval_that_runs_out_soon_is_told_on_the_list(
+    madeup: MadeUp, head: Caller, legal: Caller
+) -> None:
+    page = submit(head)
+    send(legal, f"{page}/approve")
+    send(head, f"{page}/activate")
+    assert "天到期" not in head.get("/campaigns").text
+    madeup.clock.moment += timedelta(days=170)
+    assert "审批还有 9 天到期" in head.get("/campaigns").text
+    madeup.clock.moment += timedelta(days=10)
+    assert "审批已过期" in head.get("/campaigns").text
+
+
+def test_T7_an_assessment_of_the_text_in_force_is_kept_with_all_its_answers(
+    madeup: MadeUp, head: Caller
+) -> None:
+    answers = dict.fromkeys(("purpose", "data", "need", "risks", "safeguards"), "见说明")
+    assert send(head, "/campaigns/birthday/assess", purpose="问候").status == 409
+    assert send(head, "/campaigns/nothing/assess", **answers).status == 404
+    assert send(head, "/campaigns/birthday/assess", **answers).status == 303
+    (row,) = madeup.database.read().rows("SELECT * FROM impact_assessment")
+    assert json.loads(row["answers"]) == answers
 
 
 def test_a_mistake_is_shown_at_its_line_and_the_text_is_not_lost(

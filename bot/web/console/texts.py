@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
-from bot.approving.drafting import line_of
+from bot.approving.drafting import QUESTIONS, line_of
 from bot.errors import Invalid
-from bot.permits import permits_of
+from bot.permits import Permit, permits_of
 from bot.store import approvals
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.console import switches
@@ -18,6 +18,8 @@ from bot.web.pages import Missing
 from bot.web.services import Services
 
 router = APIRouter(include_in_schema=False)
+_SOON = 14
+"""Days before its end from which an approval is said to run out."""
 
 
 def need_leader(services: Services, person: Person) -> None:
@@ -25,6 +27,20 @@ def need_leader(services: Services, person: Person) -> None:
     acts = services.approving
     if not acts.may_author(person.viewer) and not acts.may_approve(person.viewer):
         raise Missing
+
+
+def given_answers(
+    purpose: Annotated[str, Form(max_length=1000)] = "",
+    data: Annotated[str, Form(max_length=1000)] = "",
+    need: Annotated[str, Form(max_length=1000)] = "",
+    risks: Annotated[str, Form(max_length=1000)] = "",
+    safeguards: Annotated[str, Form(max_length=1000)] = "",
+) -> dict[str, str]:
+    """What a form says about each question of an impact assessment."""
+    return dict(zip(QUESTIONS, (purpose, data, need, risks, safeguards), strict=True))
+
+
+Answers = Annotated[dict[str, str], Depends(given_answers)]
 
 
 # -- lists
@@ -46,6 +62,7 @@ def campaigns(request: Request, person: SignedIn) -> Response:
             {
                 "name": name,
                 "permit": permits.get(name),
+                "soon": _days_left(services, permits.get(name)),
                 "newest": next(iter(approvals.versions(db, name)), None),
             }
             for name in names
@@ -54,6 +71,14 @@ def campaigns(request: Request, person: SignedIn) -> Response:
         waiting=len(services.approving.waits_for(db, person.viewer)),
     )
     return answer
+
+
+def _days_left(services: Services, permit: Permit | None) -> int | None:
+    """Days until an approval runs out, when they are few."""
+    if permit is None or permit.until is None:
+        return None
+    days = (permit.until - services.clock.now()).days
+    return days if 0 <= days <= _SOON else None
 
 
 @router.get("/approvals")
@@ -89,8 +114,12 @@ def waiting(request: Request, person: SignedIn, past: str = "") -> Response:
 @router.get("/campaigns/{name}")
 def campaign(request: Request, person: SignedIn, name: str) -> Response:
     """One campaign with all its versions, and its kill switch."""
+    need_leader(services_of(request), person)
+    return _campaign_page(request, person, name)
+
+
+def _campaign_page(request: Request, person: Person, name: str, trouble: str = "") -> Response:
     services = services_of(request)
-    need_leader(services, person)
     db = services.database.read()
     permit = permits_of(db, services.rules, services.clock.now()).get(name)
     versions = approvals.versions(db, name)
@@ -103,8 +132,11 @@ def campaign(request: Request, person: SignedIn, name: str) -> Response:
         "campaign.html",
         person,
         here="campaigns",
+        code=409 if trouble else 200,
+        trouble=trouble,
         name=name,
         permit=permit,
+        questions=QUESTIONS,
         shipped=name in services.rules.campaigns,
         versions=[{"row": row, "author": teller.staff(row["author"])} for row in versions],
         may_write=services.approving.may_author(person.viewer),
@@ -112,6 +144,22 @@ def campaign(request: Request, person: SignedIn, name: str) -> Response:
         stopped=stopped[0] if stopped else None,
     )
     return answer
+
+
+@router.post("/campaigns/{name}/assess")
+def assess(request: Request, person: Sender, name: str, answers: Answers) -> Response:
+    """Record an impact assessment of the text in force, such as a shipped one."""
+    services = services_of(request)
+    need_leader(services, person)
+    now = services.clock.now()
+    permit = permits_of(services.database.read(), services.rules, now).get(name)
+    if permit is None or permit.campaign is None:
+        raise Missing
+    try:
+        services.approving.assess(person.viewer, permit.campaign, answers)
+    except Invalid as wrong:
+        return _campaign_page(request, person, name, str(wrong))
+    return RedirectResponse(f"/campaigns/{name}", 303)
 
 
 # -- writing

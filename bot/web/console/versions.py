@@ -12,12 +12,13 @@ from fastapi.responses import RedirectResponse, Response
 from bot.approving.drafting import QUESTIONS
 from bot.clock import today
 from bot.errors import Invalid
+from bot.permits import read_version
 from bot.store import approvals, views
 from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.console.telling import Teller
-from bot.web.console.texts import need_leader
+from bot.web.console.texts import Answers, need_leader
 from bot.web.pages import Missing
 from bot.web.services import Services
 
@@ -227,24 +228,13 @@ def trial(
 
 
 @router.post("/campaigns/{name}/{number}/assess")
-def assess(
-    request: Request,
-    person: Sender,
-    name: str,
-    number: int,
-    purpose: Annotated[str, Form(max_length=1000)] = "",
-    data: Annotated[str, Form(max_length=1000)] = "",
-    need: Annotated[str, Form(max_length=1000)] = "",
-    risks: Annotated[str, Form(max_length=1000)] = "",
-    safeguards: Annotated[str, Form(max_length=1000)] = "",
-) -> Response:
-    """Record an impact assessment."""
+def assess(request: Request, person: Sender, name: str, number: int, answers: Answers) -> Response:
+    """Record an impact assessment of a version."""
     services = services_of(request)
     need_leader(services, person)
     row = _row(services, name, number)
-    given = dict(zip(QUESTIONS, (purpose, data, need, risks, safeguards), strict=True))
     try:
-        services.approving.assess(person.viewer, row["id"], given)
+        services.approving.assess(person.viewer, read_version(row), answers)
     except Invalid as wrong:
         return _version_page(request, person, row, trouble=str(wrong))
     return RedirectResponse(f"/campaigns/{name}/{number}", 303)
