@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bot.actions import CloseCase, KeepGroupWelcome, PullArchive, Refuse, SyncTags
+from bot.actions import CloseCase, Errand, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
 from bot.clock import Clock, open_clock, today
 from bot.errors import Invalid
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from bot.listening import Listener, Read
     from bot.model import ArchivedMessage
     from bot.outbox import Outbox
+    from bot.reloading import RuleWatch
     from bot.rulebook import Rulebook
     from bot.web.services import Services
     from bot.wecom import WeComClient
@@ -260,7 +261,24 @@ class Bot:
             self.worker.notice,
             self.outbox.wake,
         )
-        return Ringer(self.database, self.clock, jobs.all())
+        return Ringer(self.database, self.clock, jobs.all(), self.rule_watch.look)
+
+    @cached_property
+    def rule_watch(self) -> RuleWatch:
+        """Takes changed rules over."""
+        from bot.reloading import RuleWatch
+
+        return RuleWatch(
+            self.settings.qunguan_config_dir,
+            self.settings.qunguan_templates_dir,
+            self.database,
+            self.clock,
+            self.rules,
+            self.reader,
+            lambda db, now: self._add_errands(
+                db, now, SyncTags(f"rules-{now}"), KeepGroupWelcome(f"rules-{now}")
+            ),
+        )
 
     # -- life
 
@@ -274,18 +292,14 @@ class Bot:
 
         self._open.enter_context(sole_use(self.settings.qunguan_data_dir))
         now = self._now_ms()
-
-        def first_errands(db: Db) -> None:
-            for errand in (
-                ReconcileAll(f"start-{now}"),
-                SyncTags(f"start-{now}"),
-                KeepGroupWelcome(f"start-{now}"),
-                PullArchive(f"start-{now}"),
-            ):
-                outbox.add(db, errand, now)
-
-        if self.settings.wecom_corp_id:
-            self.database.write(first_errands)
+        first = (
+            ReconcileAll(f"start-{now}"),
+            SyncTags(f"start-{now}"),
+            KeepGroupWelcome(f"start-{now}"),
+            PullArchive(f"start-{now}"),
+        )
+        self.database.write(lambda db: self._add_errands(db, now, *first))
+        self.rule_watch.begin()
         self.wecom.recall_sent(outbox.told_lately(self.database.read(), now))
         # All of them are built before one runs: a setting that is wrong leaves no thread behind.
         for part in (self.worker, self.outbox, self.ringer):
@@ -299,6 +313,14 @@ class Bot:
         self._open.close()
         self.wecom.close()
         self.database.close()
+
+    def _add_errands(self, db: Db, now: int, *errands: Errand) -> None:
+        """Add what WeCom has to be asked, once it is set up."""
+        from bot import outbox
+
+        if self.settings.wecom_corp_id:
+            for errand in errands:
+                outbox.add(db, errand, now)
 
     # -- web
 
@@ -343,6 +365,7 @@ class Bot:
             approving=self.approving,
             preview=self.trials.preview,
             learned=self.learned,
+            rule_trouble=lambda: self.rule_watch.trouble,
         )
 
     def act(self, change: Refuse | CloseCase) -> None:

@@ -23,6 +23,7 @@ from scheduler.approval import load_approvals
 from scheduler.calendar import load_holidays
 from scheduler.campaigns import load_campaigns
 from scheduler.messages import load_messages
+from scheduler.phrases import load_phrases, load_simplified
 from scheduler.release import load_release
 from scheduler.thresholds import load_thresholds
 from scheduler.voice import load_words
@@ -100,6 +101,9 @@ def _wrong_parts(config: Path, templates: Path) -> Iterator[Invalid]:
         lambda: load_tag_names(folder / "tags.yaml", []),
         lambda: load_escalation(folder / "escalation.yaml"),
         lambda: load_approvals(config / "approvals.yaml"),
+        lambda: load_phrases(
+            folder / "phrases.yaml", load_simplified(config / "lexicon" / "tables.yaml")
+        ),
         lambda: load_campaigns(templates / "campaigns"),
         lambda: load_messages(messages),
         lambda: load_words(messages / "words.yaml"),
@@ -130,7 +134,8 @@ def _wrong_customers(config: Path, book: Rulebook) -> Iterator[Invalid]:
                     if belongs(db, book, example) != example.belongs:
                         word = "应当属于" if example.belongs else "不应属于"
                         yield example.place.wrong(
-                            f"例子「{example.title}」{word} {example.rule},核对不符,请改条件或例子"
+                            f"例子「{example.title}」{word} {example.rule},核对不符,"
+                            "请改条件、thresholds.yaml 的数字或例子"
                         )
                 except Invalid as wrong:
                     yield wrong
@@ -164,6 +169,7 @@ def _counts(config: Path, ruleset: rules.Rules, book: Rulebook | None) -> dict[s
             "标签": len(book.tags),
             "待办种类": len(book.escalation.quiet_days),
             "台账栏目": len(book.ledger.fields),
+            "禁用语": len(book.phrases.phrases),
             "话术": len(book.campaigns) + len(book.messages),
         }
     return counts

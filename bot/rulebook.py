@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -40,7 +40,9 @@ from scheduler.words import Renderer
 
 @dataclass(frozen=True)
 class Rulebook:
-    """The branch's rules, words and numbers, read once.
+    """The branch's rules, words and numbers, checked.
+
+    Only ``become`` changes it, when the files have changed while the bot runs.
 
     Attributes:
         release: The hash of every text that may go out without an approval of its own.
@@ -61,6 +63,14 @@ class Rulebook:
     release: Mapping[str, str]
     labels: Mapping[str, Mapping[str, str]]
     renderer: Renderer
+
+    def become(self, other: Rulebook) -> None:
+        """Hold what another rulebook holds, for everybody who was handed this one.
+
+        One assignment: at no moment are there some rules of each.
+        """
+        held = {each.name: getattr(other, each.name) for each in fields(other)}
+        object.__setattr__(self, "__dict__", held)
 
     def label(self, family: str, slug: str) -> str:
         """How a slug is called on screen; a slug without a label shows as it is."""

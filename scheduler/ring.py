@@ -42,10 +42,20 @@ class Job:
 
 
 class Ringer:
-    """Rings jobs while it holds the lease."""
+    """Rings jobs while it holds the lease.
 
-    def __init__(self, database: Database, clock: Clock, jobs: list[Job]) -> None:
+    ``look`` is called on every tick, with the lease or without: it looks after this process.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        jobs: list[Job],
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
         self._database = database
+        self._look = look
         self._clock = clock
         self._jobs = jobs
         self._me = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -70,6 +80,7 @@ class Ringer:
         if not self._lock.acquire(blocking=False):
             return 0
         try:
+            self._look_around()
             self._fence = self._database.write(lambda db: rings.take_lease(db, self._me))
             if self._fence is None:
                 return 0
@@ -79,6 +90,14 @@ class Ringer:
             return 0
         finally:
             self._lock.release()
+
+    def _look_around(self) -> None:
+        try:
+            self._look()
+        except Retry as trouble:
+            log.warning("looking around waits", reason=str(trouble))
+        except Exception:  # whatever it is, jobs have to be rung
+            log.exception("looking around broke")
 
     def _ring(self, job: Job, fence: Fence) -> int:
         now = self._clock.now()

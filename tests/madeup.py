@@ -46,6 +46,7 @@ class MadeUp:
     acted: list[Refuse | CloseCase] = field(default_factory=list)
     heard: list[tuple[int, Fact]] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
+    trouble: tuple[str, ...] = ()
 
     @property
     def database(self) -> Database:
@@ -124,6 +125,7 @@ def open_branch(folder: Path) -> MadeUp:
             plan=planned,
             approving=Approving(database, clock, rules, trials),
             preview=trials.preview,
+            rule_trouble=lambda: branch.trouble,
             learned=lambda _db, _message, fact, number: branch.heard.append((number, fact)),
         ),
         clock,

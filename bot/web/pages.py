@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from bot.clock import today
 from bot.web import wording
 from bot.web.services import Services
+from handlers.rules import SegmentRule
+from handlers.states import StateRule
 
 STATIC = Path(__file__).parent / "static"
 
@@ -29,8 +32,6 @@ class Pages:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        segments = {rule.name: rule.label for rule in services.rules.segments}
-        states = {rule.name: rule.label for rule in services.rules.standing.states}
         versions = {file.name: _version(file) for file in STATIC.iterdir() if file.is_file()}
         self._environment = Environment(
             loader=FileSystemLoader(services.templates_dir / "console"),
@@ -41,8 +42,9 @@ class Pages:
         )
         self._environment.globals |= {
             "label": services.rules.label,
-            "segment": lambda name: segments.get(name, name),
-            "state": lambda name: states.get(name, name),
+            "segment": lambda name: _called(name, services.rules.segments),
+            "state": lambda name: _called(name, services.rules.standing.states),
+            "rule_trouble": services.rule_trouble,
             "when": lambda at: wording.when(at, services.clock.now()),
             "clock": wording.time_of_day,
             "day_of": wording.day_of,
@@ -68,6 +70,11 @@ class Pages:
             code,
             {"cache-control": "no-store"},
         )
+
+
+def _called(name: str, rules: Iterable[SegmentRule | StateRule]) -> str:
+    """How a rule is called on screen; one that is gone shows its slug."""
+    return next((rule.label for rule in rules if rule.name == name), name)
 
 
 def _version(file: Path) -> str:

@@ -35,6 +35,7 @@ class Services:
         plan: What would be sent on a day: one entry a customer and occasion.
         approving: What people do with campaigns.
         preview: A campaign's words for one customer, and what the gate would say.
+        rule_trouble: Why changed rules were not taken over; empty when they were.
         corp_id: With ``agent_id`` the app that employees sign in through; "" hides that way.
         wecom_base_url: Where the sign-in of a private edition or the sandbox lives too.
         templates_dir: Holds ``console/``, the pages.
@@ -56,6 +57,7 @@ class Services:
     approving: Approving
     preview: Callable[[Campaign, str], dict[str, Any]]
     learned: Callable[[Db, ArchivedMessage, Fact, int], None]
+    rule_trouble: Callable[[], tuple[str, ...]] = tuple
     corp_id: str = ""
     agent_id: int = 0
     wecom_base_url: str = PUBLIC_WECOM

@@ -56,6 +56,10 @@ class Reader:
         """
         return cls(rules.load(path))
 
+    def become(self, other: Reader) -> None:
+        """Read by another reader's rules from now on, for everybody who was handed this one."""
+        self.__dict__ = dict(other.__dict__)
+
     def read(self, speech: Speech) -> list[Fact]:
         """All readings, also those below the threshold, best first; employees say no facts."""
         if not speech.by_customer or not speech.text:

@@ -72,7 +72,15 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "card_sent",
         "staff_told",
     ),
-    "system": ("staff_synced", "reconciled", "record_set_aside", "archive_gap", "audit_broken"),
+    "system": (
+        "staff_synced",
+        "reconciled",
+        "record_set_aside",
+        "archive_gap",
+        "audit_broken",
+        "rules_taken",
+        "rules_refused",
+    ),
 }
 """Which lines belong together; a kind that is not here counts as system."""
 _FAMILY_OF = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
