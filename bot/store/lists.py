@@ -137,6 +137,22 @@ def _listed(
     return db.rows(sql.format(seen=scope.where, more=more), **scope.values, **asked, **values)
 
 
+def waiting_facts(db: Db, who: Viewer, today: str, limit: int = 100) -> list[Row]:
+    """Facts that wait for a person, newest first, of customers in sight; none that is stale.
+
+    Sensitive ones are among them: whoever shows them asks who may see them.
+    """
+    scope = visible_to(who)
+    return db.rows(
+        "SELECT f.* FROM fact f JOIN customer c ON c.external_userid = f.external_userid"
+        " WHERE f.status = 'pending' AND (f.expires_on IS NULL OR f.expires_on >= :today)"
+        f" AND {scope.where} ORDER BY f.observed_at DESC, f.id DESC LIMIT :limit",
+        today=today,
+        limit=limit,
+        **scope.values,
+    )
+
+
 def campaigns(db: Db) -> list[str]:
     """The campaigns that ever planned a push."""
     return [row[0] for row in db.rows("SELECT DISTINCT campaign FROM push ORDER BY campaign")]

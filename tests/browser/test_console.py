@@ -39,6 +39,7 @@ PAGES = (
     "/customers",
     "/customers/wmWang",
     "/customers/wmWang/talk",
+    "/facts",
     "/facts/2",
     "/pushes",
     "/pushes/1",

@@ -9,10 +9,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from bot.clock import today
 from bot.errors import Invalid
 from bot.facts import SENSITIVE_KEYS, FactType
-from bot.store import talk, views
-from bot.store.db import Row
+from bot.store import lists, talk, views
+from bot.store.db import Db, Row
 from bot.store.sight import may_see_sensitive
 from bot.web.adding import ADDABLE, add_fact, message_for, mine
 from bot.web.auth import Person, Sender, SignedIn, services_of
@@ -20,6 +21,7 @@ from bot.web.console import values
 from bot.web.console.telling import Teller
 from bot.web.corrections import correct_fact, fact_for
 from bot.web.pages import Missing
+from bot.web.services import Services
 from bot.web.wording import shown_quote
 
 router = APIRouter(include_in_schema=False)
@@ -28,6 +30,29 @@ _PAGE = 30
 _END = 1 << 62
 _Names = Annotated[list[str] | None, Form(max_length=20)]
 _Words = Annotated[str, Form(max_length=2000)]
+
+
+@router.get("/facts")
+def waiting(request: Request, person: SignedIn) -> Response:
+    """待核实: what was read and waits for a person, newest first."""
+    services = services_of(request)
+    entries = waiting_facts(services, services.database.read(), person)
+    answer: Response = request.app.state.pages.page(
+        "facts.html", person, here="todo", entries=entries
+    )
+    return answer
+
+
+def waiting_facts(services: Services, db: Db, person: Person) -> list[dict[str, Any]]:
+    """The facts that wait for somebody, as far as they may see them."""
+    teller = Teller(services, db, person.viewer)
+    found = []
+    for row in lists.waiting_facts(db, person.viewer, today(services.clock).isoformat()):
+        told = teller.fact(row)
+        if told is not None and not told["hidden"]:
+            where = {"customer": teller.name(row["external_userid"])}
+            found.append({"row": row, **told, **where, "place": teller.place(row["msgid"])})
+    return found
 
 
 @router.get("/facts/{fact_id}")
@@ -44,6 +69,7 @@ def decide(
     status: Annotated[str, Form(max_length=20)] = "",
     name: _Names = None,
     given: _Names = None,
+    back: Annotated[str, Form(max_length=10)] = "",
 ) -> Response:
     """A fact is confirmed, rejected or put right by somebody who may see it."""
     services = services_of(request)
@@ -70,7 +96,8 @@ def decide(
         )
     if found is None:
         raise Missing
-    return RedirectResponse(f"/customers/{found['external_userid']}#ledger", 303)
+    ledger = f"/customers/{found['external_userid']}#ledger"
+    return RedirectResponse("/facts" if back == "/facts" else ledger, 303)
 
 
 def _fact_page(

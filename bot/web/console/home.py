@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from bot.store import feed
 from bot.web.auth import Person, SignedIn, services_of
+from bot.web.console.facts import waiting_facts
 from bot.web.console.stream import Feed, Watch
 from bot.web.console.telling import FAMILIES
 from bot.web.pages import Pages
@@ -74,8 +75,10 @@ async def stream(
 def todo(request: Request, person: SignedIn) -> Response:
     """Ten things worth doing today, as the app tells them in WeCom."""
     services, pages = services_of(request), request.app.state.pages
-    items = services.desk.todo(services.database.read(), person.viewer)
-    answer: Response = pages.page("todo.html", person, here="todo", items=items)
+    db = services.database.read()
+    items = services.desk.todo(db, person.viewer)
+    waiting = len(waiting_facts(services, db, person))
+    answer: Response = pages.page("todo.html", person, here="todo", items=items, waiting=waiting)
     return answer
 
 
