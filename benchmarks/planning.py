@@ -26,6 +26,7 @@ from typing import Any
 from benchmarks.figures import FOLDER, ROOT, SERVER_CORE, Figure, Scale, in_turns, pin, ratio_of
 from benchmarks.people import DAY, fill
 from bot.jobs import plan_steps
+from bot.permits import permits_of
 from bot.rulebook import Rulebook, load_rulebook
 from bot.store import migrations, pushes
 from bot.store.db import Db, connect
@@ -58,11 +59,18 @@ def data(customers: int) -> Path:
     return folder
 
 
+def _steps(db: Db) -> list[pushes.PlanStep]:
+    """The day's steps by the texts in force."""
+    rules = rulebook()
+    return plan_steps(rules, DAY, permits_of(db, rules, rules.moment(_NOW)))
+
+
 def plan_day(scale: Scale) -> list[Figure]:
     """Ours against the floor, in turns; then once alone for its memory; then again."""
     folder = data(scale.customers)
     connection = connect(folder / "qunguan.db")
-    db, steps = Db(connection), plan_steps(rulebook(), DAY)
+    db = Db(connection)
+    steps = _steps(db)
     _make_floor_table(db)
     again: list[float] = []
     found: dict[str, int] = {}
@@ -259,7 +267,8 @@ def _killed(folder: Path, db: Db, wanted: int, seconds: float) -> tuple[int, int
 
 def main(folder: Path) -> None:
     connection = connect(folder / "qunguan.db")
-    db, steps = Db(connection), plan_steps(rulebook(), DAY)
+    db = Db(connection)
+    steps = _steps(db)
     print("planning", flush=True)
     seconds, rows = _timed(db, lambda: pushes.plan(db, steps, _NOW))
     # The peak since this program began; getrusage would count its parent's as well.
