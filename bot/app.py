@@ -19,7 +19,7 @@ from bot.clock import Clock, open_clock, today
 from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
-from bot.links import LoginLinks, OutLinks
+from bot.links import EventLinks, LoginLinks, OutLinks
 from bot.model import ExternalUserId
 from bot.opening import (
     callback_keys,
@@ -352,6 +352,7 @@ class Bot:
             wecom=self.wecom,
             desk=self.desk,
             out_links=self.out_links,
+            event_links=EventLinks(self.out_links.public_url, self.vault),
             login_links=self.login_links,
             api_token=self.settings.qunguan_api_token.get_secret_value(),
             corp_id=self.settings.wecom_corp_id,

@@ -33,6 +33,27 @@ class OutLinks:
 
 
 @dataclass(frozen=True)
+class EventLinks:
+    """``/event/{token}``: one customer's own page of one event."""
+
+    public_url: str
+    vault: Vault
+
+    def of(self, event_id: int, customer: str) -> str:
+        """The link, or "" when the bot has no public address."""
+        text = f"{event_id}.{customer}"
+        token = f"{text}.{self.vault.sign(f'event:{text}')}"
+        return f"{self.public_url}/event/{token}" if self.public_url else ""
+
+    def opens(self, token: str) -> tuple[int, str] | None:
+        """The event and the customer that a token is for; None when it is not ours."""
+        text, _, signature = token.rpartition(".")
+        number, _, customer = text.partition(".")
+        good = customer and number.isdecimal() and self.vault.signed(f"event:{text}", signature)
+        return (int(number), customer) if good else None
+
+
+@dataclass(frozen=True)
 class LoginLinks:
     """``/login?token=``: signs one employee in within ten minutes."""
 

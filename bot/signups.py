@@ -30,8 +30,13 @@ def tell(db: Db, now: datetime, add: Callable[[Db, Errand, int], bool]) -> int:
         if userid:
             cause = f"event-{event}-{max(row['at'] for row in rows)}-{rows[-1]['id']}"
             values = _values(db, rows, userid, now)
-            add(db, TellStaff(UserId(userid), "staff_signups", values, None, cause), moment)
+            add(db, TellStaff(UserId(userid), _words(rows), values, None, cause), moment)
     return len(found)
+
+
+def _words(rows: list[Row]) -> str:
+    off = rows[0]["event_status"] != "open"
+    return "staff_event_off" if off else "staff_signups"
 
 
 def _teller(db: Db, row: Row) -> str:

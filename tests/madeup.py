@@ -23,7 +23,7 @@ from bot.dry import Trials
 from bot.errands.judging import Judge
 from bot.errands.staff import Desk
 from bot.facts import Fact
-from bot.links import LoginLinks, OutLinks
+from bot.links import EventLinks, LoginLinks, OutLinks
 from bot.rulebook import Rulebook, load_rulebook
 from bot.store import journal, migrations
 from bot.store.db import Database, Db
@@ -117,6 +117,7 @@ def open_branch(folder: Path) -> MadeUp:
             wecom=wecom,
             desk=Desk(database, vault, clock, rules, wecom, logins),
             out_links=OutLinks("http://console.invalid", vault),
+            event_links=EventLinks("http://console.invalid", vault),
             login_links=logins,
             api_token=TOKEN,
             act=lambda change: branch.act(change),  # noqa: PLW0108  # branch comes next

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.store.db import Db, Row
+from bot.store.sight import Viewer, visible_to
 
 FACTS = (
     "name",
@@ -51,7 +52,7 @@ SELECT * FROM signup WHERE event_id = :id AND status = 'waiting' AND party <= :f
 ORDER BY at, id LIMIT 1
 """
 _UNTOLD = """
-SELECT s.*, e.name, e.starts_at, e.branch, e.seats, e.taken FROM signup s
+SELECT s.*, e.name, e.starts_at, e.branch, e.seats, e.taken, e.status AS event_status FROM signup s
 JOIN event e ON e.id = s.event_id WHERE s.told = 0 AND s.at <= :before
 ORDER BY s.event_id, s.at, s.id LIMIT :limit
 """
@@ -121,6 +122,23 @@ def open_for(db: Db, branch: str, now: int) -> list[Row]:
         " AND branch IN ('', :branch) ORDER BY starts_at, id",
         now=now,
         branch=branch,
+    )
+
+
+def signups(db: Db, who: Viewer, event_id: int, *, after: int = 0, limit: int = 500) -> list[Row]:
+    """Who comes to an event, in the order of signing up.
+
+    ``visible`` tells whether the viewer may know who it is.
+    """
+    scope = visible_to(who)
+    return db.rows(
+        "SELECT s.*, EXISTS (SELECT 1 FROM customer c WHERE c.external_userid = s.external_userid"
+        f" AND {scope.where}) AS visible FROM signup s"
+        " WHERE s.event_id = :event AND s.id > :after ORDER BY s.id LIMIT :limit",
+        event=event_id,
+        after=after,
+        limit=limit,
+        **scope.values,
     )
 
 

@@ -14,6 +14,7 @@ from bot.web.answers import (
     ConsentAnswer,
     CustomerAnswer,
     EscalationAnswer,
+    EventAnswer,
     EvidenceAnswer,
     FactAnswer,
     FollowUser,
@@ -23,6 +24,7 @@ from bot.web.answers import (
     HoldingAnswer,
     MemberAnswer,
     PushAnswer,
+    SignupAnswer,
     StepAnswer,
     TaskAnswer,
 )
@@ -213,4 +215,26 @@ def audit(row: Row) -> AuditAnswer:
         object=row["object"],
         why=json.loads(row["why"]),
         hash=row["hash"],
+    )
+
+
+def event(row: Row) -> EventAnswer:
+    """One event."""
+    same = ("id", "code", "name", "kind", "branch", "place", "seats", "taken", "waiting", "came")
+    return EventAnswer(
+        **{name: row[name] for name in (*same, "host", "audience", "status")},
+        starts_at=iso(row["starts_at"]),
+        ends_at=iso(row["ends_at"]),
+        sign_up_until=iso(row["sign_up_until"]),
+    )
+
+
+def sign_up(row: Row) -> SignupAnswer:
+    """One customer's sign-up."""
+    same = ("id", "external_userid", "party", "status", "source", "chat_id")
+    return SignupAnswer(
+        **{name: row[name] for name in same},
+        at=iso(row["at"]),
+        came_at=iso(row["came_at"]),
+        spoke=bool(row["spoke"]),
     )

@@ -172,6 +172,41 @@ class GroupAnswer(Answer):
     members: list[MemberAnswer] | None
 
 
+class EventAnswer(Answer):
+    """An event of a branch; ``taken`` people have a seat, ``waiting`` want one, ``came`` came."""
+
+    id: int
+    code: str
+    name: str
+    kind: str
+    branch: str
+    starts_at: str | None
+    ends_at: str | None
+    place: str
+    seats: int
+    taken: int
+    waiting: int
+    came: int
+    host: str
+    sign_up_until: str | None
+    audience: str
+    status: str = Field(description="open, cancelled")
+
+
+class SignupAnswer(Answer):
+    """One customer's sign-up; ``party`` counts everybody who comes with them."""
+
+    id: int
+    external_userid: str
+    party: int
+    status: str = Field(description="going, waiting, cancelled, came")
+    source: str = Field(description="talk, kf, link, staff")
+    chat_id: str
+    at: str | None
+    came_at: str | None
+    spoke: bool
+
+
 class TaskAnswer(Answer):
     """The call that carries a push."""
 

@@ -19,6 +19,7 @@ from bot.clock import today
 from bot.errors import Invalid
 from bot.model import Role
 from bot.store import chats, lists, reports, views
+from bot.store import events as happenings
 from bot.store.account import account
 from bot.store.approvals import submitted, version
 from bot.store.db import Row
@@ -30,11 +31,13 @@ from bot.web.answers import (
     CustomerAnswer,
     ErrorAnswer,
     EscalationAnswer,
+    EventAnswer,
     FactAnswer,
     GroupAnswer,
     Paged,
     PushAnswer,
     ReportAnswer,
+    SignupAnswer,
 )
 from bot.web.auth import services_of
 from bot.web.console.groups import week_ago
@@ -328,6 +331,29 @@ def decide(request: Request, version_id: Id, deciding: Deciding) -> ApprovalAnsw
     return approving.approval(services, db, _found(version(db, version_id)))
 
 
+# -- events
+
+
+@router.get("/events")
+def events(request: Request, cursor: Cursor = "", limit: Limit = 50) -> Paged[EventAnswer]:
+    """Events of all branches, the newest first."""
+    db = services_of(request).database.read()
+    rows = happenings.events(db, before=_before(cursor), limit=limit + 1)
+    return _page(rows, limit, "id", [answering.event(row) for row in rows[:limit]])
+
+
+@router.get("/events/{event_id}/signups")
+def signups(
+    request: Request, event_id: Id, cursor: Cursor = "", limit: Limit = 50
+) -> Paged[SignupAnswer]:
+    """Who signed up for an event, in that order; those who cancelled too."""
+    db = services_of(request).database.read()
+    _found(happenings.event(db, event_id))
+    after = _number_after(cursor)
+    rows = happenings.signups(db, CALLER, event_id, after=after, limit=limit + 1)
+    return _page(rows, limit, "id", [answering.sign_up(row) for row in rows[:limit]])
+
+
 # -- the trail and the figures
 
 
@@ -400,9 +426,14 @@ def _after(cursor: str) -> str:
 
 def _before(cursor: str) -> int:
     """The same for lists that run backwards."""
+    return _number_after(cursor) or lists.LAST
+
+
+def _number_after(cursor: str) -> int:
+    """The number that a cursor of ours stands for; 0 for the beginning."""
     written = _after(cursor)
     if not written:
-        return lists.LAST
+        return 0
     if not written.isascii() or not written.isdecimal() or int(written) > _BIGGEST_ID:
         raise _bad_cursor()
     return int(written)

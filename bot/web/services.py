@@ -12,7 +12,7 @@ from bot.approving import Approving
 from bot.clock import Clock
 from bot.errands.staff import Desk
 from bot.facts import Fact
-from bot.links import LoginLinks, OutLinks
+from bot.links import EventLinks, LoginLinks, OutLinks
 from bot.model import ArchivedMessage
 from bot.rulebook import Rulebook
 from bot.store.db import Database, Db
@@ -48,6 +48,7 @@ class Services:
     wecom: WeComClient
     desk: Desk
     out_links: OutLinks
+    event_links: EventLinks
     login_links: LoginLinks
     api_token: str
     act: Callable[[Refuse | CloseCase], None]

@@ -13,10 +13,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bot.errors import Retry
-from bot.web import api, auth, docs, out
+from bot.web import api, auth, docs, event, out
 from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
 from bot.web.console import (
+    activities,
     cases,
     customers,
     facts,
@@ -74,9 +75,11 @@ def build_site(services: Services) -> FastAPI:
         texts,
         versions,
         groups,
+        activities,
         rules,
         auth,
         out,
+        event,
         docs,
     ):
         site.include_router(module.router)

@@ -35,6 +35,8 @@ CALLS = (
     ("POST", "/api/escalations/{case_id}"),
     ("GET", "/api/approvals"),
     ("POST", "/api/approvals/{version_id}"),
+    ("GET", "/api/events"),
+    ("GET", "/api/events/{event_id}/signups"),
     ("GET", "/api/audit"),
     ("GET", "/api/reports/{name}"),
 )
