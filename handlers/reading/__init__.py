@@ -43,7 +43,7 @@ class Reader:
 
     def __init__(self, ruleset: rules.Rules) -> None:
         self.rules = ruleset
-        self.normaliser = Normaliser(ruleset.simplified)
+        self.normaliser = Normaliser(ruleset.simplified, ruleset.dialect)
         self.matcher = Matcher(ruleset)
         self.money = Money(ruleset.currencies, ruleset.fractions)
 

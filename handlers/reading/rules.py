@@ -103,6 +103,7 @@ class Rules:
     frames: tuple[Frame, ...]
     guards: tuple[Guard, ...]
     simplified: dict[str, str]
+    dialect: dict[str, str]
     currencies: dict[str, str]
     fractions: dict[str, str]
 
@@ -146,6 +147,7 @@ def load(folder: Path, complain: Complain = raising) -> Rules:
         tuple(frames),
         tuple(guards),
         lexicon.get("_simplified", {}),
+        lexicon.get("_dialect", {}),
         lexicon.get("_currencies", {}),
         lexicon.get("_fractions", {}),
     )

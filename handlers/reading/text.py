@@ -12,13 +12,8 @@ BREAKS = " ,。!?;、\n…~()【】|"
 _SPLIT = re.compile(f"[^{re.escape(BREAKS)}]+")
 _INVISIBLE = "\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufe00-\ufe0f\u00ad\U000e0000-\U000e007f"
 _EMOJI_CODE = re.compile(r"\[[\u4e00-\u9fffA-Za-z]{1,5}\]")
-_DIALECT = re.compile(
-    r"俺|恁|(?:(?<=[ ,。!?;、把给跟和让叫找])|(?<![\s\S]))额(?![度外头定满角面额 ,。!?;、])"
-    r"|到其(?![他它中实])|听日|[琴寻]日(?!常)|而家|果(?=[边张间个笔单])|[净淨]系"
-)
-"""Ways to say I, you and 到期 that the rules read as the usual ones; the length stays."""
-_USUAL = {"俺": "我", "恁": "你", "额": "我", "到其": "到期", "听日": "明日", "琴日": "昨日"}
-_USUAL |= {"寻日": "昨日", "而家": "现在", "果": "那", "净系": "只是", "淨系": "只是"}
+_AROUND = re.compile(r"\(\?<?[!=](?:\[[^\]]*\]|[^()\[\]])*\)")
+"""What must or must not stand around a word; the rest of a dialect's entry is the word."""
 _UNUSUAL = re.compile(
     f"[{_INVISIBLE}\u00a0-\u2012\u2015-\u2017\u2020-\u2025\u2027-\u2fff"
     "\u3003-\u3006\u3012-\u33ff\ua000-\U0010ffff]|\\["
@@ -80,7 +75,7 @@ class Plain:
 class Normaliser:
     """Makes one kind of text of all: simplified, half-width, lower case, without ornaments."""
 
-    def __init__(self, simplified: dict[str, str]) -> None:
+    def __init__(self, simplified: dict[str, str], dialect: dict[str, str] | None = None) -> None:
         table = {ord(a): b for a, b in simplified.items()}
         table.update({ord(a): b for a, b in _PUNCTUATION.items()})
         table.update({ord("A") + i: chr(ord("a") + i) for i in range(26)})
@@ -88,14 +83,32 @@ class Normaliser:
         table.update({0xFF21 + i: chr(ord("a") + i) for i in range(26)})
         table.update({0xFF41 + i: chr(ord("a") + i) for i in range(26)})
         self._table = table
+        self._spoken: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+        for said, usual in (dialect or {}).items():
+            core = _AROUND.sub("", said)
+            if len(core) == len(usual):
+                self._spoken.setdefault(core, []).append((re.compile(said), usual))
+        cores = sorted(self._spoken, key=len, reverse=True)
+        self._find_spoken = re.compile("|".join(map(re.escape, cores))) if cores else None
 
     def plain(self, original: str) -> Plain:
         """Normalise; the length stays the same unless something has to vanish or unfold."""
-        text = original.translate(self._table)
-        text = _DIALECT.sub(lambda found: _USUAL[found.group()], text)
+        text = self._common(original.translate(self._table))
         if _UNUSUAL.search(text) is None:
             return Plain(text, original)
         return self._unfold(text, original)
+
+    def _common(self, text: str) -> str:
+        """The usual words for those of a region, where what stands around them allows it."""
+        if self._find_spoken is None:
+            return text
+        return self._find_spoken.sub(lambda found: self._usual(found, text), text)
+
+    def _usual(self, found: re.Match[str], text: str) -> str:
+        for expression, usual in self._spoken[found.group()]:
+            if expression.match(text, found.start()):
+                return usual
+        return found.group()
 
     def _unfold(self, text: str, original: str) -> Plain:
         """The slow way: NFKC a character at a time, invisible ones dropped, emoji to blanks."""

@@ -66,6 +66,13 @@ def test_simplifying_keeps_every_position() -> None:
     assert ("a钱", (2, 3)) == (plain.text, plain.span(1, 2))
 
 
+def test_the_words_of_a_region_are_read_as_the_usual_ones() -> None:
+    plain = Normaliser({}, {"细路": "孩子", "阮(?=家)": "我", "唔好": "别"}).plain
+    assert ["孩子", "我家", "阮经理", "唔好"] == [
+        plain(said).text for said in ("细路", "阮家", "阮经理", "唔好")
+    ]
+
+
 def test_what_is_taken_back_does_not_count() -> None:
     text = "上回讲我那八万定存21号到 看岔了 是24号"
     expected = {"amount": 80_000, "date_from": "2026-07-24", "date_to": "2026-07-24"}
