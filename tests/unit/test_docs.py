@@ -27,6 +27,7 @@ from bot.schema import SCHEMA
 from bot.web.api import router
 from config.settings import Settings
 from handlers.reading import Reader
+from handlers.reading.examples import mistakes
 from handlers.reading.offline import read_lines
 from handlers.rules import load_segments
 from scheduler.campaigns import load_campaigns
@@ -366,8 +367,43 @@ def test_the_handler_of_the_developers_page_works() -> None:
     assert "call_for_referral" in names
 
 
+def worked_examples() -> list[str]:
+    """The changes of the rules page that say into which file they go."""
+    return [each for each in blocks("docs/rules.md", "yaml") if each.startswith("# config/")]
+
+
+@pytest.mark.parametrize("example", worked_examples(), ids=lambda each: each.split("\n")[1])
+def test_a_change_of_the_rules_page_is_read_as_it_says(tmp_path: Path, example: str) -> None:
+    config = Path(shutil.copytree(ROOT / "config", tmp_path / "config"))
+    first, *lines, last = example.split("\n")
+    file = tmp_path / first.removeprefix("# ")
+    if file.exists():  # a line below a word class that is there
+        place, line = lines
+        text = file.read_text(encoding="utf-8")
+        assert text.count(f"\n{place}\n") + text.startswith(f"{place}\n") == 1
+        file.write_text(text.replace(f"{place}\n", f"{place}\n{line}\n", 1), encoding="utf-8")
+    else:
+        file.write_text("\n".join(lines), encoding="utf-8")
+    said, _, told = last.removeprefix("# ").partition(" → ")
+    kind, _, value = told.partition(" ")
+    noon = datetime(2026, 6, 1, 4, tzinfo=UTC)
+    assert (kind, yaml.safe_load(value)) not in _read(ROOT / "config", said, noon)
+    assert [(kind, yaml.safe_load(value))] == _read(config, said, noon)
+    assert [] == list(mistakes(Reader.load(config)))
+
+
+def _read(config: Path, text: str, at: datetime) -> list[tuple[str, dict[str, Any]]]:
+    facts = Reader.load(config).read(Speech(text, at))
+    return [(str(fact.type), fact.value) for fact in facts]
+
+
+def test_a_hobby_a_crop_a_bank_and_a_frame_are_worked_examples() -> None:
+    second = [each.split("\n")[1].partition(":")[0] for each in worked_examples()]
+    assert ["hobby", "crop", "bank", "frames"] == second
+
+
 def test_the_frame_of_the_rules_page_reads_its_examples(tmp_path: Path) -> None:
-    (example,) = blocks("docs/rules.md", "yaml")
+    (example,) = (each for each in blocks("docs/rules.md", "yaml") if each.startswith("frames:"))
     shutil.copytree(ROOT / "config", tmp_path / "config")
     (tmp_path / "config/rules/frames-zz-example.yaml").write_text(example, encoding="utf-8")
     reader = Reader.load(tmp_path / "config")
