@@ -21,27 +21,31 @@ if TYPE_CHECKING:
 _FLOWS = frozenset({FactType.INFLOW, FactType.OUTFLOW})
 _HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
 _PUT_IN = re.compile(
-    "(?:的时候|那会儿?|那时候?|就|我|又)?(?:[存放买办定贷借](?:的|了|进|过|在|下)|开的户)"
+    "(?:的?时候|这会儿?|那会儿?|[这那]时候?|就|我|又|年底|年初|[春夏秋冬]天)?(?:[存放买办定贷借](?:的|了|进|过|在|下)|开的户)"
 )
 """一年前放的: the day it was put in, not the day it falls due."""
+_FALLS_DUE = re.compile("[才就要该]*(?:到|满|能取|能动|解)")
+_NOT_HELD = re.compile(
+    "(?:每个?月|月供|额度|提前还了?|亏了?|赚了?|送|利息|收益|还了|取了)[^ ,。!?;、]{0,3}$"
+)
 _ON_THE_SPOT = re.compile("当天|当场|那天|当日|现场|进场就|一进场|拿钱|一手交")
 _REACH = 3
 """Clauses away that a date or sum may stand from its verb when nothing else claims it."""
 _PAST = re.compile(
-    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进]了(?!再|就)|过了|了的$|[到发收打结转给付交领取存买卖]的$|的时候"
+    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进包送随发报刷装请订换修租还补垫投汇]了(?!再|就)|过了|了的$|[到发收打结转给付交领取存买卖]的$|的时候"
 )
 _FELL_DUE = re.compile("(?:到期|到|满期|满|下来|到账|发)了")
 _LATELY = 10
 _COMING = re.compile("要|准备|打算|快|想|等|就|会|该|预计|估计|将|得|还没|才")
 _SAME_DAY = re.compile("当天|那天|当日")
 _RATE_LIKE = re.compile(
-    r"(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年|一晚|一课|一节)"
+    r"(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年(?!期|定|的?理财|的?定|存)|一晚|一课|一节)"
 )
 _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
 _PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
 _DONE = re.compile(r"(?:[给收付交花随包打垫退赔发]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]")
 _LOAN = re.compile("贷(?:款|个|点|到|出|了|得|啲|多|了个|它|上)?$")
-_FEE = re.compile("[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保")
+_FEE = re.compile("课|班|琴|[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保")
 _WRONG = re.compile(
     r"(?:看岔|看错|记错|说错|写错|打错|弄错|搞错|讲错|算错|听错|记岔|说岔|口误|更正|更改|改期|延期)"
     r"|改(?:到|成|为|在|了)|现在改|(?:推|延|挪|提前|拖)(?:迟|后)?到|变(?:成|更)"
@@ -57,7 +61,7 @@ _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
 _EVERY = re.compile("这个月|本月|当月|今年|这季度|本季度|下季度|上季度|这学期|下学期")
 _DUES = re.compile(
-    "的?(?:房租|租金|店租|物业|学费|保费|取暖|奖金|工资|绩效|社保|水电|电费|利息|年终|车险)"
+    "的?(?:房租|租金|店租|物业|学费|保费|取暖|奖金|工资|退休金|养老金|低保|补贴|提成|货款|运费|月供|房贷|电费|话费|绩效|社保|水电|电费|利息|年终|车险)"
 )
 """这个月奖金, 下季度房租: the time it is for, not the day it moves."""
 _MOVES = re.compile(
@@ -67,7 +71,7 @@ _MOVES = re.compile(
 _REPEATED = re.compile("每个?(?:月|年|周|星期|礼拜)?的?$")
 """每月20号 is no day of its own."""
 _MONEY_TALK = re.compile(
-    "[万块钱款费元账存取贷租押奖礼]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了"
+    "[万块钱款费元账存取贷租押奖礼花]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了"
 )
 """Without such words a bare number is no sum."""
 _FLOATING = frozenset({"last", "decade"})
@@ -134,7 +138,8 @@ class Attachments:
     def _attribute(self, when: When) -> bool:
         """今年的物业费 is no date, and 去年存的 no maturity."""
         text = self._message.text
-        if _EVERY.search(text, when.start, when.end) and _DUES.match(text, when.end):
+        period = when.days.grain == "month" or _EVERY.search(text, when.start, when.end)
+        if period and _DUES.match(text, when.end):
             return True
         follows = text[when.end : when.end + 3]
         return when.kind == "year" and (
@@ -146,7 +151,7 @@ class Attachments:
         if when.days.other is None:
             return when
         start, end = self._clause_span(when.start)
-        if self._just_over(when, end):
+        if self._just_over(when, start, end):
             return replace(when, days=when.days.past())
         if _PAST.search(self._message.text, when.end, end) is None or _COMING.search(
             self._message.text, start, end
@@ -154,12 +159,16 @@ class Attachments:
             return when
         return replace(when, days=when.days.past())
 
-    def _just_over(self, when: When, end: int) -> bool:
+    def _just_over(self, when: When, start: int, end: int) -> bool:
         """大雪那天就到期了, said on the day after: last week's day, not next year's."""
-        last = when.days.past().last
-        if last is None or _FELL_DUE.search(self._message.text, when.end, end) is None:
+        text, last = self._message.text, when.days.past().last
+        if last is None or not 0 <= (self.today - last).days <= _LATELY:
             return False
-        return 0 <= (self.today - last).days <= _LATELY
+        if _FELL_DUE.search(text, when.end, end):
+            return True
+        return _PAST.search(text, when.end, end) is not None and not _COMING.search(
+            text, start, end
+        )
 
     def _same_day(self, whens: list[When]) -> list[When]:
         """当天 in a later clause is the day named before it."""
@@ -273,16 +282,22 @@ class Attachments:
     def _fits(self, reading: Reading, item: Amount | When) -> bool:
         """贷八十万 is a wish for credit; 给了十六万 has no day that is still to come."""
         if reading.frame.type not in _FLOWS:
-            return not (
-                reading.frame.type in _HOLDINGS
-                and isinstance(item, When)
-                and _PUT_IN.match(self._message.text, item.end)
-            )
+            return reading.frame.type not in _HOLDINGS or self._is_held(item)
         if isinstance(item, When):
             if item.days.grain == "year" or self._of_event(reading, item):
                 return False
             return self._in(reading, item) or not self._after_done(reading, item)
         return _LOAN.search(self._message.text, max(0, item.start - 3), item.start) is None
+
+    def _is_held(self, item: Amount | When) -> bool:
+        """Not the day it was put in, nor what is paid each month, lost or paid back already."""
+        text = self._message.text
+        if isinstance(item, When):
+            years = item.kind == "offset" and "年" in text[item.start : item.end]
+            if years and _FALLS_DUE.match(text, item.end) is None:
+                return False
+            return _PUT_IN.match(text, item.end) is None
+        return _NOT_HELD.search(text, max(0, item.start - 8), item.start) is None
 
     def _of_event(self, reading: Reading, when: When) -> bool:
         """The day of the wedding is not the day the dowry is paid."""

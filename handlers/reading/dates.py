@@ -43,7 +43,7 @@ _CLOCK = re.compile(
     rf"|(?:点钟?|时)(?:(?P<half>半)|(?P<quarter>[一三])刻|(?P<m2>{NUMBER})分?)?)(?![几多]?[%成个])(?P<pm>[ap]m)?)?"
 )
 _LONE = re.compile(
-    rf"(?P<now>今晚|今夜|今早|今晨|当晚)|(?<![\u4e00-\u9fff])(?P<part>下午|晚上|上午|中午|傍晚|早上)"
+    rf"(?P<now>今晚|今夜|今早|今晨|当晚)|(?:(?<![\u4e00-\u9fff])|(?<=[我刚费款钱]))(?P<part>下午|晚上|上午|中午|傍晚|早上)"
     rf"|(?P<h>{_HOUR})(?:点|时|:)(?=[^%])"
 )
 _INSTANT = re.compile(
@@ -319,7 +319,7 @@ def _bounded(text: str, when: When) -> When:
         return when
     days = when.days
     eve = _EVE.match(text, when.end)
-    if eve and days.grain == "day" and days.first and days.first == days.last:
+    if eve and days.first and days.first == days.last:
         step = (-2 if eve["b"][1] in "两2" else -1) if eve["b"] else 1
         beside = spans.add_days(days.first, step)
         return replace(

@@ -22,7 +22,7 @@ _ABOUT_MONEY = frozenset({FactType.COMPLAINT, FactType.CHURN, FactType.RISK_APPE
 _NEVER_EMPTY = frozenset({FactType.CHILDREN, FactType.HOBBY, FactType.ELDERS})
 _OF_OTHERS = frozenset({FactType.MATURITY, FactType.OUTFLOW, FactType.INFLOW})
 _HOLDINGS = frozenset({FactType.OTHER_BANK, FactType.MATURITY})
-_TRIFLES = {FactType.OUTFLOW: 501, FactType.INFLOW: 100}
+_TRIFLES = {FactType.OUTFLOW: 501, FactType.INFLOW: 301}
 _LEAST_NAMED = 200
 _LAST_RESORT = 0.7
 _DOWN_PAYMENT = re.compile("首付|定金|订金")
@@ -229,13 +229,14 @@ def _what_for(
     wide = (message.clauses[first][0], whole[1])
     for start, end in (*own, whole, wide):
         noun = names.named(text, start, end) or nouns.long("money_noun", text, start, end)
-        if noun not in nouns.all("income") and not goes:
-            noun = nouns.long("income", text, start, end) or noun
+        income = None if goes else nouns.long("income", text, start, end)
+        if income and not (noun and (income in noun or noun in income)):
+            noun = income
         noun = noun or nouns.long("project" if goes else "crop", text, start, end)
         if noun:
             return noun
     bought = nouns.long("dues", text, *whole) or names.bought(text, *whole) if goes else None
-    return bought or nouns.first("money_noun", text, *whole)
+    return bought or nouns.first("money_noun", text, *(wide if goes else whole))
 
 
 def _best_of_clause(readings: list[Reading], message: Message) -> list[Reading]:
@@ -281,8 +282,10 @@ def _elsewhere(winner: Reading, other: Reading, message: Message) -> bool:
     if winner.frame.type is not FactType.OTHER_BANK or other.frame.type not in _OF_OTHERS:
         return False
     words = message.text[other.start : other.end]
-    if other.frame.type is FactType.OUTFLOW and "交" not in words:
-        return False
+    if other.frame.type is FactType.OUTFLOW:
+        own_loan = "还" in words and "贷" in message.text[winner.start : winner.end + 4]
+        if "交" not in words and not own_loan:
+            return False
     if other.frame.type is FactType.INFLOW and re.search("[拿取领]", words) is None:
         return False
     start, end = message.around(*other.clauses)

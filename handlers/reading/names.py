@@ -15,7 +15,7 @@ _NOUN_EDGE = re.compile(
     "|万|千|块|[一二三四五六七八九\\d]|个|还有|用|号|底|初|日|天|年|月|存|取|转|些|和)(?=.)"
 )
 _BOUGHT = re.compile(
-    "(?:买|换|订|置办|添|修|建|盖|租|进|装|报)(?:了|个|台|辆|套|点|些|批|下|条|只|张|头|箱|吨|袋|口"
+    "(?:买|换|订|置办|添|修|建|盖|租|进|装|报|拉|称|囤|屯|割|扯)(?:了|个|台|辆|套|点|些|批|下|条|只|张|头|箱|吨|袋|口"
     "|[一两二三四五六七八九十几\\d])*"
     "([\u4e00-\u9fff]{1,3}?)(?=[要得需花 ,了]|$|[\\d一二两三四五六七八九十])"
 )
@@ -26,14 +26,15 @@ _NO_HEAD = re.compile(
 _FOR = re.compile("[给替帮在](?:老|新|我|我家|家里|那台|那辆)?$")
 """给货车换轮胎: what stands behind 给 gets something, the money is not for it."""
 _EMPTY_NOUN = frozenset(
-    "新旧存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
+    "把让连跟被叫新旧存现本贷汇打全这那点有花赚挣还付收给拿用多少没的取转借欠掏没出筹凑大小零公一二三半退"
 )
 _RATE = re.compile(
     r"(?P<a>\d\.\d{1,3}|\d)\s?(?:%|个点|个多点|厘|的(?!时|话))|(?:利率|利息|年化"
     r"|收益)[^\d一二三四五]{0,4}(?P<b>\d\.\d{1,3})"
     r"|(?P<c>[一二三四五]点[零一二三四五六七八九]{1,3})(?:的?(?:利|息|年化)|个点)?"
     r"|(?P<d>[一二三四五])个(?P<h>半)?点"
-    r"|(?:[一二两三五1235]年(?:期|定期|定|的)?|存单|定期)[ ,;]?(?P<e>[0-4]\.\d{1,3})(?![\d万wk千])"
+    r"|(?:[一二两三五1235]年(?:期|定期|定|的)?|存单|定期)(?:是|利率|利息|给|年化)?[ ,;]?"
+    r"(?P<e>[0-4]\.\d{1,3})(?![\d万wk千])"
 )
 _LEAST_RATE, _MOST_RATE = 0.05, 20
 
@@ -60,10 +61,6 @@ class Nouns:
             if found:
                 return table[found.group()]
         return None
-
-    def all(self, name: str) -> frozenset[str]:
-        """All words of a class."""
-        return _keys(self._words.get(name, {}))
 
     def long(self, name: str, text: str, start: int, end: int) -> str | None:
         """The first word of two characters or more."""

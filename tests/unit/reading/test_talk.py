@@ -48,6 +48,12 @@ def test_lines_without_facts_stay_without(figures: Score) -> None:
     assert (figures.false_per_100_empty or 0) <= 1
 
 
+def test_money_that_comes_goes_or_lies_somewhere_is_still_read(reader: Reader) -> None:
+    figures = score(lines(reader, "talk_money.jsonl"))
+    assert (figures.micro.precision or 0) >= 0.97
+    assert (figures.micro.recall or 0) >= 0.97
+
+
 def test_no_refusal_of_contact_is_missed(talk: list[Line], refusals: list[Line]) -> None:
     for each in (talk, refusals):
         meant = [line for line in each if _refused(line.wanted)]
