@@ -91,8 +91,8 @@ class Money:
         self._currencies = currencies
         marks = [name for name in names if not name[0].isalpha() or name.isascii()]
         self._foreign = re.compile(
-            rf"(?P<sum>{number})\s?(?P<unit>{'|'.join(map(re.escape, names))})"
-            rf"(?:又?(?P<small>{_NUM})\s?(?P<cent>{small}))?"
+            rf"(?P<sum>{number})\s?(?P<unit>{'|'.join(map(re.escape, names)) or '(?!)'})"
+            rf"(?:又?(?P<small>{_NUM})\s?(?P<cent>{small or '(?!)'}))?"
             rf"|(?P<mark>{'|'.join(map(re.escape, marks)) or '(?!)'})\s?(?P<marked>{number})"
         )
 

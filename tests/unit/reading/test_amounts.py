@@ -51,6 +51,10 @@ def test_a_vague_sum_has_no_value() -> None:
     assert [None] == [a.yuan for a in Money({"美元": "USD"}, {"美分": "cent"}).find("几万块")]
 
 
+def test_a_branch_without_foreign_money_still_reads_sums() -> None:
+    assert [30_000] == [amount.yuan for amount in Money({}, {}).find("一共三万块 两个月")]
+
+
 def test_foreign_money_is_no_yuan(reader: Reader) -> None:
     found = reader.expressions("存了两万美元", NOW)
     assert [("amount", "两万美元", 20_000)] == [(f["kind"], f["text"], f["value"]) for f in found]

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from small_rules import write_small_rules
 
 from bot.facts import Speech
 from handlers.reading import Reader
@@ -12,6 +13,12 @@ from handlers.reading.explaining import Explanation, Stopped, explain
 
 MONDAY = datetime(2026, 7, 6, 2, tzinfo=UTC)
 TALK = Path(__file__).parents[2] / "data" / "talk_dev.jsonl"
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    """A reader with a few rules."""
+    return Reader.load(write_small_rules(tmp_path_factory.mktemp("config")))
 
 
 def explained(reader: Reader, text: str) -> Explanation:
@@ -22,54 +29,51 @@ def why(reader: Reader, text: str, rule: str) -> Stopped:
     return next(each for each in explained(reader, text).stopped if each.frame.id == rule)
 
 
-def test_dates_sums_and_words_of_the_text_are_told(reader: Reader) -> None:
-    found = explained(reader, "我工行有２０万定期，8月3号到期")
+def test_dates_sums_and_words_of_the_text_are_told(few: Reader) -> None:
+    found = explained(few, "我工行有２０万定期，8月3号到期")
     assert ("我工行有20万定期", "8月3号到期") == found.clauses
     assert [("8月3号", date(2026, 8, 3), date(2026, 8, 3))] == list(found.days)
     assert [("20万", 200_000, "CNY", True)] == list(found.sums)
-    assert ("工行", (("bank", "工商银行"),)) in found.words
+    words = [("工行", (("bank", "工商银行"),)), ("定期", (("held", "time_deposit"),))]
+    assert words == list(found.words)
     assert ["holding.other_bank"] == [str(fact.type) for fact in found.facts]
 
 
-def test_a_guard_is_named_with_its_words_and_what_it_stopped(reader: Reader) -> None:
-    text = "我朋友有两个孩子"
-    stopped = why(reader, text, "children.count")
+def test_a_guard_is_named_with_its_words_and_what_it_stopped(few: Reader) -> None:
+    found = explained(few, "我朋友有两个孩子")
+    (stopped,) = found.stopped
     assert ("guard", "我朋友", "other") == (stopped.why, stopped.what, stopped.guard)
-    guard = next(each for each in explained(reader, text).guards if each.id == "other")
-    assert ("我朋友", ("children.count",)) == (guard.words, guard.stopped)
+    assert [("other", "我朋友", ("children.count",))] == list(found.guards)
 
 
 @pytest.mark.parametrize(
     ("text", "rule", "reason", "what"),
     [
         ("贷款三年利息多少", "product.deposit", "unless", "贷"),
-        ("现在彩礼涨到三十万 要交定金 娶不起", "outflow.expense", "never", "涨到"),
-        ("我农历生的", "birthday.mine", "near", None),
+        ("现在涨到三十万 要交定金", "outflow.expense", "never", "涨到"),
+        ("我农历生的", "birthday.mine", "near", "{num}月"),
         ("货款到账", "inflow.arrive", "need", "amount、date"),
-        ("定金要交", "outflow.must", "need", "amount"),
-        ("6月中旬有一笔二十万的货款到账", "inflow.general", "beaten", "inflow.arrive"),
+        ("要交定金", "outflow.expense", "need", "amount"),
+        ("有三十个孩子", "children.count", "value", ""),
+        ("我工行有20万定期8月到期", "maturity.ours", "beaten", "other_bank.has"),
+        ("二十万的货款月底到账", "inflow.general", "beaten", "inflow.arrive"),
+        ('"以后别再给我发广告了" 这话说得', "opt_out", "quoted", ""),
     ],
 )
 def test_the_part_that_stopped_a_rule_is_told(
-    reader: Reader, text: str, rule: str, reason: str, what: str | None
+    few: Reader, text: str, rule: str, reason: str, what: str
 ) -> None:
-    found = why(reader, text, rule)
-    assert (reason, what or found.what) == (found.why, found.what)
+    found = why(few, text, rule)
+    assert (reason, what) == (found.why, found.what)
 
 
-def test_words_in_quotation_marks_are_told_as_such(reader: Reader) -> None:
-    found = explained(reader, '"以后别再给我发广告了" 这话说得')
-    assert {"quoted"} <= {each.why for each in found.stopped}
-    assert () == found.facts
+def test_rules_whose_words_all_occur_in_no_known_order_are_named(few: Reader) -> None:
+    found = explained(few, "到账的货款在哪")
+    assert ["inflow.arrive"] == [frame.id for frame in found.loose]
 
 
-def test_rules_whose_words_all_occur_in_no_known_order_are_named(reader: Reader) -> None:
-    found = explained(reader, "工资还没发愁人")
-    assert "inflow.arrive" in [frame.id for frame in found.loose]
-
-
-def test_small_talk_comes_near_no_rule(reader: Reader) -> None:
-    found = explained(reader, "早上好")
+def test_small_talk_comes_near_no_rule(few: Reader) -> None:
+    found = explained(few, "早上好")
     assert ((), (), (), ()) == (found.facts, found.stopped, found.loose, found.guards)
 
 

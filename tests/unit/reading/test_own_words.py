@@ -38,14 +38,14 @@ def read(config: Path, text: str) -> list[tuple[FactType, dict[str, Any]]]:
 
 
 def test_a_branch_adds_a_hobby(config: Path) -> None:
-    add(config / "lexicon/words.yaml", "hobby", "滑雪: 滑雪 玩单板")
-    assert [(FactType.HOBBY, {"name": "滑雪"})] == read(config, "冬天就爱玩单板")
+    add(config / "lexicon/words.yaml", "hobby", "掷瓦: 掷瓦 掷瓦片")
+    assert [(FactType.HOBBY, {"name": "掷瓦"})] == read(config, "周末就爱去河边掷瓦片")
 
 
 def test_a_branch_adds_a_crop(config: Path) -> None:
-    add(config / "lexicon/words.yaml", "crop", "藏红花")
-    value = {"group": "farmer", "trade": "藏红花", "area_mu": 8}
-    assert [(FactType.OCCUPATION, value)] == read(config, "我种了八亩藏红花")
+    add(config / "lexicon/words.yaml", "crop", "玉露参")
+    value = {"group": "farmer", "trade": "玉露参", "area_mu": 8}
+    assert [(FactType.OCCUPATION, value)] == read(config, "我种了八亩玉露参")
 
 
 def test_a_branch_adds_a_bank_of_the_place(config: Path) -> None:
