@@ -6,7 +6,6 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.clock import today
 from bot.errors import Invalid
 from bot.model import Role
-from bot.store import chats, lists, reports, views
+from bot.store import chats, lists, views
 from bot.store import events as happenings
 from bot.store.account import account
 from bot.store.approvals import submitted, version
@@ -41,8 +40,8 @@ from bot.web.answers import (
 )
 from bot.web.auth import services_of
 from bot.web.console.groups import week_ago
-from bot.web.console.rules import records_of, span_of
 from bot.web.corrections import OUTCOMES, close_case, correct_fact
+from bot.web.figures import figures
 from bot.web.profiles import profile_of
 
 T = TypeVar("T")
@@ -373,7 +372,20 @@ def audit(
     return _page(rows, limit, "id", [answering.audit(row) for row in rows[:limit]])
 
 
-ReportName = Literal["pushes", "cases", "groups", "consents", "facts", "rules"]
+ReportName = Literal[
+    "pushes",
+    "cases",
+    "groups",
+    "consents",
+    "facts",
+    "rules",
+    "people",
+    "branches",
+    "ledger",
+    "events",
+    "moves",
+    "concentration",
+]
 
 
 @router.get("/reports/{name}")
@@ -385,18 +397,10 @@ def report(
 ) -> ReportAnswer:
     """Figures of a span of days, this month up to today unless told otherwise."""
     services = services_of(request)
-    now = services.clock.now()
     end = _day(last) or today(services.clock)
     begin = _day(first) or end.replace(day=1)
-    span = span_of(begin, end)
-    if name == "rules":
-        rows = [asdict(one) for one in records_of(services, "", span)]
-    else:
-        found = reports.report(
-            services.database.read(), name, **asdict(span), now=int(now.timestamp() * 1000)
-        )
-        rows = [dict(row) for row in found]
-    return ReportAnswer(name=name, first=span.first_on, last=span.last_on, rows=rows)
+    rows = figures(services, CALLER, name, begin, end)
+    return ReportAnswer(name=name, first=begin.isoformat(), last=end.isoformat(), rows=rows)
 
 
 @router.api_route("/{rest:path}", methods=["GET", "POST"], include_in_schema=False)
