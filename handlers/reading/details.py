@@ -273,7 +273,8 @@ def _refuses(winner: Reading, other: Reading) -> bool:
     if winner.frame.type is FactType.OPT_OUT:
         if winner.frame.type in other.frame.beats_anywhere:
             return False
-        return other.frame.type in refused
+        if other.frame.type in refused:
+            return True
     return bool(winner.frame.beats_anywhere & {other.frame.id, str(other.frame.type)})
 
 
