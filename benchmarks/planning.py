@@ -25,12 +25,11 @@ from typing import Any
 
 from benchmarks.figures import FOLDER, ROOT, SERVER_CORE, Figure, Scale, in_turns, pin, ratio_of
 from benchmarks.people import DAY, fill
-from bot.jobs import plan_steps
 from bot.permits import permits_of
+from bot.planning import plan_steps
 from bot.rulebook import Rulebook, load_rulebook
-from bot.store import migrations, pushes
+from bot.store import migrations, planning
 from bot.store.db import Db, connect
-from bot.store.migrations.versions import r0001_spine
 from config.settings import Settings
 
 _NOW = int(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
@@ -47,7 +46,8 @@ def rulebook() -> Rulebook:
 
 def data(customers: int) -> Path:
     """The folder of a filled store; made once for each schema and kept."""
-    made_by = Path(r0001_spine.__file__).read_bytes() + Path(fill.__code__.co_filename).read_bytes()
+    schema = sorted((Path(migrations.__file__).parent / "versions").glob("r*.py"))
+    made_by = b"".join(file.read_bytes() for file in (*schema, Path(fill.__code__.co_filename)))
     version = hashlib.sha256(made_by).hexdigest()[:8]
     folder = FOLDER / f"people-{customers}-{version}"
     file = folder / "qunguan.db"
@@ -59,7 +59,7 @@ def data(customers: int) -> Path:
     return folder
 
 
-def _steps(db: Db) -> list[pushes.PlanStep]:
+def _steps(db: Db) -> list[planning.PlanStep]:
     """The day's steps by the texts in force."""
     rules = rulebook()
     return plan_steps(rules, DAY, permits_of(db, rules, rules.moment(_NOW)))
@@ -77,8 +77,8 @@ def plan_day(scale: Scale) -> list[Figure]:
 
     def ours(_round: int) -> float:
         _empty(db, "push")
-        seconds, found["rows"] = _timed(db, lambda: pushes.plan(db, steps, _NOW))
-        repeated, found["again"] = _timed(db, lambda: pushes.plan(db, steps, _NOW))
+        seconds, found["rows"] = _timed(db, lambda: planning.plan(db, steps, _NOW))
+        repeated, found["again"] = _timed(db, lambda: planning.plan(db, steps, _NOW))
         again.append(repeated / seconds)
         return seconds
 
@@ -203,21 +203,21 @@ def _make_floor_table(db: Db) -> None:
         db.run(renamed.replace("TABLE push", "TABLE floor_push"))
 
 
-def _floor_statement(steps: list[pushes.PlanStep]) -> tuple[str, dict[str, Any]]:
+def _floor_statement(steps: list[planning.PlanStep]) -> tuple[str, dict[str, Any]]:
     parts: list[str] = []
     values: dict[str, Any] = {"on": DAY.isoformat(), "now": _NOW}
     for step in steps:
         number = len(parts)
         if step.occasion == "birthday":
-            values[f"calendar{number}"] = step.calendar
+            values[f"calendar{number}"] = step.values["calendar"]
             parts.append(
                 f"SELECT 'birthday:' || birthday_cycle || ':' || external_userid || ':0',"
                 f" 'birthday', '1', 'birthday', birthday_cycle, '0', external_userid, 'greeting',"
                 f" 'mass_single', manager, branch, :on, :now, :now, :now, '{{}}' FROM customer"
                 f" WHERE next_birthday_on = :on AND birthday_calendar = :calendar{number}"
             )
-        elif step.matures is not None:
-            values |= {f"day{number}": step.matures.isoformat(), f"step{number}": step.step}
+        elif step.occasion == "maturity":
+            values |= {f"day{number}": step.values["matures"], f"step{number}": step.step}
             parts.append(
                 f"SELECT 'maturity:' || :day{number} || ':' || external_userid || ':'"
                 f" || :step{number}, 'maturity', '1', 'maturity', :day{number}, :step{number},"
@@ -270,7 +270,7 @@ def main(folder: Path) -> None:
     db = Db(connection)
     steps = _steps(db)
     print("planning", flush=True)
-    seconds, rows = _timed(db, lambda: pushes.plan(db, steps, _NOW))
+    seconds, rows = _timed(db, lambda: planning.plan(db, steps, _NOW))
     # The peak since this program began; getrusage would count its parent's as well.
     status = Path("/proc/self/status").read_text("utf-8")
     memory = int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -292,13 +292,16 @@ def train_doubts(
 
 
 def _line(bot: Any, entry: dict[str, Any]) -> str:
+    from bot.web.wording import step_words
+
     label = bot.rules.label
     mark = {"send": "发", "hold": "缓", "drop": "不发"}[entry["decision"]]
     why = "、".join(label("rule", rule) for rule in entry["rules"])
     occasion = label("occasion", entry["occasion"])
-    step = f"提前{entry['step']}天" if entry["step"] != "0" else "当天"
+    step = step_words(entry["occasion"], entry["step"]).strip() or "当天"
     tail = f" 原因:{why}" if why else f" 由 {entry['sender']} 发送"
-    return f"[{mark}] {entry['external_userid']} {occasion}({step}){tail}"
+    who = entry["chat_id"] or entry["external_userid"]
+    return f"[{mark}] {who} {occasion}({step}){tail}"
 
 
 def _summary(on: date, entries: list[dict[str, Any]]) -> str:
@@ -306,7 +309,7 @@ def _summary(on: date, entries: list[dict[str, Any]]) -> str:
     for entry in entries:
         counts[entry["decision"]] += 1
     if not entries:
-        return f"{on} 没有到期、生日等需要发送的事项"
+        return f"{on} 没有到期、生日、节日等需要发送的事项"
     return f"{on}:可发 {counts['send']},暂缓 {counts['hold']},不发 {counts['drop']}"
 
 

@@ -164,7 +164,9 @@ class Bot:
         """Mass sends."""
         from bot.errands.mass import MassSender
 
-        return MassSender(self.database, self.vault, self.clock, self.rules, self.wecom)
+        return MassSender(
+            self.database, self.vault, self.clock, self.rules, self.wecom, self.public_url
+        )
 
     @cached_property
     def approving(self) -> Approving:

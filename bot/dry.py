@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -9,12 +10,13 @@ from typing import Any, TypeVar
 
 from bot.clock import SHANGHAI, Clock
 from bot.errands.judging import Judge, Judged
-from bot.jobs import plan_steps
 from bot.permits import Permit, permits_of
-from bot.store import pushes, samples
+from bot.planning import plan_steps
+from bot.store import choosing, planning, samples
 from bot.store.db import Database, Db
 from scheduler.approval import stamp_of
 from scheduler.campaigns import Campaign
+from scheduler.occasions import WEEKDAYS
 
 T = TypeVar("T")
 
@@ -39,10 +41,12 @@ def plan_dry(database: Database, judge: Judge, now: datetime, on: date) -> list[
     moment = _moment(now, on)
 
     def dry(db: Db) -> list[dict[str, Any]]:
-        in_force = permits_of(db, judge.rules, moment)
-        pushes.plan(db, plan_steps(judge.rules, on, in_force), int(moment.timestamp() * 1000))
-        due = pushes.planned_on(db, on.isoformat())
-        return [_entry(judged, on) for judged in judge.judge(db, due, moment)]
+        in_force, at = permits_of(db, judge.rules, moment), int(moment.timestamp() * 1000)
+        steps = plan_steps(judge.rules, on, in_force, waiting=True)
+        planning.plan(db, steps, at)
+        due = planning.planned_on(db, on.isoformat())
+        found = [_entry(db, judged, on) for judged in judge.judge(db, due, moment)]
+        return found + [each for step in steps for each in _left_out(db, step, at)]
 
     return _undone(database, dry)
 
@@ -61,9 +65,9 @@ class Trials:
 
         def dry(db: Db) -> list[dict[str, Any]]:
             steps = plan_steps(self.judge.rules, on, permits)
-            pushes.plan(db, steps, int(moment.timestamp() * 1000))
+            planning.plan(db, steps, int(moment.timestamp() * 1000))
             due = samples.planned_for(db, campaign.name, on.isoformat(), stamp_of(campaign))
-            return [_entry(judged, on) for judged in self.judge.judge(db, due, moment, permits)]
+            return [_entry(db, judged, on) for judged in self.judge.judge(db, due, moment, permits)]
 
         return _undone(self.database, dry)
 
@@ -84,12 +88,13 @@ class Trials:
                 occasion=campaign.occasion,
                 purpose=campaign.purpose,
                 step=campaign.steps[0],
+                subject=_EXAMPLE | _named(campaign),
                 today=at.astimezone(SHANGHAI).date(),
                 now=int(at.timestamp() * 1000),
             )
             (judged,) = self.judge.judge(db, [push], at, permits)
             text = judged.text or self.judge.render(db, campaign, push, at)[1]
-            return {**_entry(judged, at.astimezone(SHANGHAI).date()), "text": text}
+            return {**_entry(db, judged, at.astimezone(SHANGHAI).date()), "text": text}
 
         return _undone(self.database, dry)
 
@@ -97,6 +102,19 @@ class Trials:
         words = frozenset(self.judge.rules.to_review(campaign, campaign.words))
         permit = Permit(campaign, stamp_of(campaign), valid=True, why="supposed", reviewed=words)
         return {campaign.name: permit}
+
+
+_EXAMPLE = {"years": 3}
+
+
+def _named(campaign: Campaign) -> dict[str, str]:
+    """What the first occurrence of a campaign is called."""
+    when = campaign.when
+    return {
+        **({"festival": when.festivals[0]} if when.festivals else {}),
+        **({"weekday": WEEKDAYS[when.weekdays[0]]} if when.weekdays else {}),
+        **({"season": when.seasons[0]} if when.seasons else {}),
+    }
 
 
 def _moment(now: datetime, on: date) -> datetime:
@@ -118,11 +136,12 @@ def _undone(database: Database, dry: Callable[[Db], T]) -> T:
     raise AssertionError("a dry run was kept")
 
 
-def _entry(judged: Judged, on: date) -> dict[str, Any]:
+def _entry(db: Db, judged: Judged, on: date) -> dict[str, Any]:
     push, decision = judged.push, judged.decision
     return {
         "on": on.isoformat(),
         "external_userid": push["external_userid"],
+        "chat_id": push["chat_id"],
         "occasion": push["occasion"],
         "cycle": push["cycle"],
         "step": push["step"],
@@ -132,4 +151,31 @@ def _entry(judged: Judged, on: date) -> dict[str, Any]:
         "rules": list(decision.rules),
         "text": judged.text,
         "sender": push["sender"],
+        "chosen": {
+            "by": choosing.explained(db, push["selection_id"]),
+            "inputs": json.loads(push["inputs"]),
+        },
     }
+
+
+def _left_out(db: Db, step: planning.PlanStep, now: int) -> list[dict[str, Any]]:
+    """Those whom a campaign's ``exclude`` keeps from it, each with that reason."""
+    groups = step.choice.groups
+    return [
+        {
+            "on": step.on.isoformat(),
+            "external_userid": None if groups else who,
+            "chat_id": who if groups else None,
+            "occasion": step.occasion,
+            "cycle": step.cycle,
+            "step": step.step,
+            "campaign": step.campaign,
+            "purpose": step.purpose,
+            "decision": "drop",
+            "rules": ["excluded"],
+            "text": "",
+            "sender": "",
+            "chosen": {"by": step.rule, "inputs": {}},
+        }
+        for who in planning.left_out(db, step, now)
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 import structlog
 
@@ -15,14 +15,16 @@ from bot.errands.mass import MassSender
 from bot.errors import Retry
 from bot.happenings import CaseOverdue
 from bot.listening import Listener, segments_changed
-from bot.model import ChatId, ExternalUserId, Purpose, UserId
-from bot.permits import Permits, permits_of
+from bot.model import ChatId, ExternalUserId, UserId
+from bot.permits import permits_of
+from bot.planning import not_planned_yet, plan_steps, planned_mark
 from bot.rulebook import Rulebook
 from bot.store import (
     cases,
     journal,
+    journeys,
     people,
-    pushes,
+    planning,
     retention,
     rings,
     segments,
@@ -40,6 +42,8 @@ _ASKED_AN_HOUR = 500
 _PEOPLE_AT_ONCE = 500
 _WORDS_AT_ONCE = 500
 _SUNDAY = 6
+_PLANNED = "planned"
+"""The cursor that names the last planned day and its campaigns."""
 _PLAN_LATE = timedelta(days=10)
 """A day missed is planned so much later; each push has its own latest useful moment."""
 
@@ -74,6 +78,8 @@ class Jobs:
             Job("recompute_all", self.recompute_all, at=time(1, 30)),
             Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
             Job("check_audit", self.check_audit, at=time(4, 0), useful_for=timedelta(days=1)),
+            Job("plan_begun", self.plan_begun, every=minute),
+            Job("leave_journeys", self.leave_journeys, every=5 * minute),
             Job("forget", self.forget, at=time(3, 0), useful_for=timedelta(days=1)),
         ]
 
@@ -88,7 +94,9 @@ class Jobs:
             if not self.mass.judge.is_fresh(db):
                 raise Retry("还没有和企业微信核对过客户关系,稍后再排")
             in_force = permits_of(db, self.rules, self.clock.now())
-            planned = pushes.plan(db, plan_steps(self.rules, on, in_force), self._now())
+            steps = plan_steps(self.rules, on, in_force)
+            planned = planning.plan(db, steps, self._now())
+            talk.move_cursor(db, _PLANNED, planned_mark(on, steps), self._now())
             # Only now: greetings of missed days were planned, and show as expired.
             if on == today(self.clock):
                 self.rules.advance_birthdays(db, self._now())
@@ -96,6 +104,28 @@ class Jobs:
             return planned
 
         return self.database.write(plan)
+
+    def plan_begun(self, fence: Fence, _due: datetime) -> int:
+        """Plan today for campaigns that were let go out after the day was planned."""
+        on = today(self.clock)
+
+        def plan(db: Db) -> int:
+            rings.check(db, fence)
+            mark = talk.cursor(db, _PLANNED) or ""
+            steps = plan_steps(self.rules, on, permits_of(db, self.rules, self.clock.now()))
+            begun = not_planned_yet(mark, on, steps)
+            if not begun or not self.mass.judge.is_fresh(db):
+                return 0
+            planned = planning.plan(db, begun, self._now())
+            talk.move_cursor(db, _PLANNED, planned_mark(on, steps), self._now())
+            journal.note(db, "day_planned", self._now(), on=on.isoformat(), planned=planned)
+            return planned
+
+        return self.database.write(plan)
+
+    def leave_journeys(self, fence: Fence, _due: datetime) -> int:
+        """End the journeys that have a reason to, with what was planned or held of them."""
+        return self._fenced(fence, lambda db: journeys.leave(db, self._now()))
 
     def release(self, _fence: Fence, _due: datetime) -> int:
         """Take what is due through the gate."""
@@ -267,41 +297,3 @@ class Jobs:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-
-def latest_useful(rules: Rulebook, occasion: str, on: date) -> datetime:
-    """The branch's own limit for how late a push of an occasion may be."""
-    days = rules.thresholds.latest_useful_days[occasion]
-    return datetime.combine(on + timedelta(days=days + 1), time(0), SHANGHAI)
-
-
-def plan_steps(rules: Rulebook, on: date, in_force: Permits) -> list[pushes.PlanStep]:
-    """What a day's planning looks for: one entry a campaign in force, step and calendar."""
-    found = []
-    for permit in in_force.values():
-        campaign = permit.campaign
-        if campaign is None or permit.why == "paused":
-            continue
-        opens = rules.calendar.next_open(
-            Purpose(campaign.purpose), datetime.combine(on, time(8, 30), SHANGHAI)
-        )
-        for step in campaign.steps:
-            for calendar in ("solar", "lunar") if campaign.occasion == "birthday" else ("",):
-                useful = min(
-                    campaign.useful_until(step, on), latest_useful(rules, campaign.occasion, on)
-                )
-                found.append(
-                    pushes.PlanStep(
-                        campaign=campaign.name,
-                        version=permit.stamp,
-                        occasion=campaign.occasion,
-                        purpose=campaign.purpose,
-                        step=str(step),
-                        on=on,
-                        matures=on + timedelta(days=step),
-                        calendar=calendar,
-                        due_at=int(opens.timestamp() * 1000),
-                        useful_until=int(useful.timestamp() * 1000),
-                    )
-                )
-    return found

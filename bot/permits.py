@@ -18,7 +18,6 @@ from bot.rulebook import Rulebook
 from bot.store import approvals
 from bot.store.db import Db, Row
 from scheduler.approval import (
-    EVERYONE,
     Cast,
     Requirement,
     State,
@@ -29,6 +28,7 @@ from scheduler.approval import (
     stamp_of,
     state_of,
 )
+from scheduler.audience import EVERYONE, written_out
 from scheduler.campaigns import Campaign, parse_campaign
 
 
@@ -76,16 +76,18 @@ Permits = Mapping[str, Permit]
 
 def permits_of(db: Db, rules: Rulebook, at: datetime) -> dict[str, Permit]:
     """Every campaign's text in force at this moment."""
-    found = {name: _of_file(rules, campaign) for name, campaign in rules.campaigns.items()}
+    found = {name: _of_file(db, rules, campaign) for name, campaign in rules.campaigns.items()}
     for row in approvals.in_force(db):
         found[row["name"]] = _of_version(db, rules, row, at)
     return found
 
 
-def _of_file(rules: Rulebook, campaign: Campaign) -> Permit:
+def _of_file(db: Db, rules: Rulebook, campaign: Campaign) -> Permit:
     stamp = stamp_of(campaign)
     if not rules.is_pinned(campaign):
         return Permit(campaign, stamp, valid=False, why="not_released")
+    if lacks_assessment(db, rules, campaign):
+        return Permit(campaign, stamp, valid=False, why="no_assessment")
     words = frozenset(rules.to_review(campaign, campaign.words))
     return Permit(campaign, stamp, valid=True, why="released", reviewed=words)
 
@@ -160,13 +162,14 @@ def covers(rules: Rulebook, campaign: Campaign) -> str:
 
 
 def audience_rule(rules: Rulebook, campaign: Campaign) -> str:
-    """The rule that chooses people, written out with its version and values."""
-    if campaign.audience == EVERYONE:
+    """The rule that chooses people, written out with its segments' versions and values."""
+    rule = campaign.rule(rules.segments)
+    if rule == {"audience": EVERYONE}:
         return EVERYONE
-    for rule in rules.segments:
-        if rule.name == campaign.audience:
-            return f"{rule.name} {rule.version} {rule.where} {sorted(rule.values.items())}"
-    return f"{campaign.audience} unknown"
+    used = rule.get("segments", {})
+    named = (each for each in rules.segments if each.name in used)
+    parts = [f"{each.name} {each.where} {sorted(each.values.items())}" for each in named]
+    return "\n".join([written_out(rule), *parts])
 
 
 def _schedule(rules: Rulebook, campaign: Campaign) -> dict[str, Any]:

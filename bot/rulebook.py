@@ -105,6 +105,7 @@ class Rulebook:
             Invalid: With the line and the fix.
         """
         campaign = parse_campaign(source, file)
+        campaign.check(self.segments)
         check_phrases(self.phrases, campaign, source, file)
         return campaign
 
@@ -229,7 +230,9 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         tags=load_tag_names(config / "rules" / "tags.yaml", segments),
         escalation=load_escalation(config / "rules" / "escalation.yaml"),
         approvals=load_approvals(config / "approvals.yaml"),
-        campaigns={each.name: each for each in _campaigns(templates / "campaigns", phrases)},
+        campaigns={
+            each.name: each for each in _campaigns(templates / "campaigns", phrases, segments)
+        },
         messages=messages,
         words=load_words(templates / "messages" / "words.yaml"),
         phrases=phrases,
@@ -258,10 +261,11 @@ def load_labels(path: Path) -> Mapping[str, Mapping[str, str]]:
     return found
 
 
-def _campaigns(folder: Path, phrases: Phrases) -> Iterator[Campaign]:
+def _campaigns(folder: Path, phrases: Phrases, segments: list[SegmentRule]) -> Iterator[Campaign]:
     for path in sorted(folder.glob("*.md")):
         source = read_text(path)
         campaign = parse_campaign(source, path.name)
+        campaign.check(segments)
         check_phrases(phrases, campaign, source, path.name)
         yield campaign
 

@@ -144,6 +144,10 @@ class Section(Place):
         """Where a name stands."""
         return Place(self.file, self._nodes[key][0])
 
+    def is_section(self, key: str) -> bool:
+        """Whether names and values stand under a name."""
+        return key in self._nodes and isinstance(self._nodes[key][1], yaml.MappingNode)
+
     def value(self, key: str) -> Scalar:
         """The value under a name that must be there."""
         line, node = self._node(key)

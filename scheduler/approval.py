@@ -19,7 +19,6 @@ from scheduler.campaigns import KINDS, Campaign
 from scheduler.words import FIELDS, check_template
 
 NO_PRODUCT = "none"
-EVERYONE = "everyone"
 RISKY = frozenset(
     {
         "wealth",
@@ -184,7 +183,7 @@ def runs_out(at: datetime, valid_for: timedelta) -> datetime:
 
 def is_profiling(campaign: Campaign) -> bool:
     """Whether people are chosen by what is known about them (T7)."""
-    return campaign.audience != EVERYONE
+    return campaign.profiling
 
 
 def stamp_of(campaign: Campaign) -> str:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from bot.clock import SHANGHAI
 from bot.model import Channel, Layer, Purpose, Role
 from bot.yamlfile import Place, Scalar, Section, read_text
-from scheduler.textfile import parse_file, read_name, read_slug
+from scheduler.audience import (
+    CUSTOMER_KINDS,
+    EVERYONE,
+    GROUP_KINDS,
+    NOBODY_NAMED,
+    Audience,
+    SegmentRule,
+    read_audience,
+)
+from scheduler.occasions import ANY_DAY, OCCASIONS, Occasion, When
+from scheduler.textfile import parse_file, read_name
 from scheduler.thresholds import SAME_DAY
 from scheduler.voice import SIGNATURE
+from scheduler.when import read_when
 from scheduler.words import check_template
 
 KINDS = (
@@ -39,24 +51,25 @@ KINDS = (
 """Kinds of product, as facts and holdings name them."""
 _SIGNED = frozenset({"branch", "sender_name"})
 _APPROVERS = (Role.HEAD, Role.CITY, Role.COMPLIANCE)
+_CHANNELS = (Channel.MASS_SINGLE, Channel.MASS_GROUP)
+_MATTERS = ("product", "event", "bank")
 
 
 @dataclass(frozen=True, slots=True)
-class _Occasion:
-    purpose: Purpose
-    steps: frozenset[int]
-    fields: frozenset[str]
+class OwnCaps:
+    """Limits of one campaign; 0 is none.
+
+    Attributes:
+        each: Most sends to one customer or group within ``within_days``.
+        a_day: Most sends a day; the rest waits as long as it is useful.
+    """
+
+    each: int = 0
+    within_days: int = 0
+    a_day: int = 0
 
 
-OCCASIONS: Mapping[str, _Occasion] = {
-    "birthday": _Occasion(Purpose.GREETING, frozenset({0}), frozenset({"calendar", "lunar_day"})),
-    "maturity": _Occasion(
-        Purpose.SERVICE,
-        frozenset(range(91)),
-        frozenset({"step", "holdings", "day", "options", "unattended"}),
-    ),
-}
-"""What a campaign may be written for: its purpose, its possible days ahead, its own fields."""
+NO_CAPS = OwnCaps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +78,17 @@ class Campaign:
 
     Attributes:
         steps: Days ahead of the occasion, most first; 0 is the day itself.
-        audience: ``everyone`` or the name of a segment rule.
+        audience, exclude: Who is meant, and who of them is not.
         latest_useful_days: For each step how many days late it may go; 0 is the same day only.
         personal: Whether the words address the customer.
         layers: Who is addressed by name; the others get the same words with 您好.
         holdout: Per cent of the audience that gets nothing.
         approver: The role that approves this text.
         product_kinds: Kinds of product that the words speak of; they decide who must approve.
+        about: What marketing speaks of: ``product``, ``event`` or ``bank``; else "".
+        when: The days and the way that the file names.
+        caps: Its own limits.
+        window_days: What a customer does within so many days after a send counts for it.
         words: The template, ending in the signature.
         text_hash: SHA-256 of the whole file, line ends normalised.
     """
@@ -80,7 +97,7 @@ class Campaign:
     version: int
     occasion: str
     steps: tuple[int, ...]
-    audience: str
+    audience: Audience
     purpose: Purpose
     channel: Channel
     latest_useful_days: Mapping[int, int]
@@ -91,6 +108,58 @@ class Campaign:
     words: str = field(repr=False)
     text_hash: str
     product_kinds: frozenset[str] = frozenset()
+    exclude: Audience = NOBODY_NAMED
+    about: str = ""
+    when: When = ANY_DAY
+    caps: OwnCaps = NO_CAPS
+    window_days: int = 14
+
+    @property
+    def rank(self) -> int:
+        """Who goes first where only so many may go: service 1, maturity 2, wishes 3, … (F3)."""
+        if self.occasion in {"maturity", "maturity_offer"}:
+            return 1 if self.purpose is Purpose.SERVICE else 2
+        if self.purpose is Purpose.GREETING:
+            return 3
+        return 4 if self.about == "event" else 5
+
+    @property
+    def chooses_by(self) -> tuple[Audience, ...]:
+        """Everything by which people are chosen or left out."""
+        own = {
+            "near_line": Audience({"segment": ("near_line",)}),
+            "dormant": Audience({"state": ("dormant",)}),
+        }
+        return (self.audience, self.exclude, self.when.segment, own.get(self.occasion, Audience()))
+
+    @property
+    def profiling(self) -> bool:
+        """Whether people are chosen by what the machine derived of them (T7)."""
+        return any(each.profiling for each in self.chooses_by)
+
+    def check(self, rules: Iterable[SegmentRule]) -> None:
+        """Refuse what names segments that are not there or may not choose recipients (T2).
+
+        Raises:
+            Invalid: With the file, the line and the fix.
+        """
+        known = tuple(rules)
+        for each in self.chooses_by:
+            each.check(known)
+
+    def rule(self, rules: Iterable[SegmentRule]) -> dict[str, Any]:
+        """The whole rule by which people are chosen, with every segment's version (T6)."""
+        versions = {rule.name: rule.version for rule in rules}
+        used = {name for each in self.chooses_by for name in each.names.get("segment", ())}
+        found: dict[str, Any] = {"audience": self.audience.written() or EVERYONE}
+        if self.exclude:
+            found["exclude"] = self.exclude.written()
+        if self.when != ANY_DAY:
+            days = {each.name: getattr(self.when, each.name) for each in fields(self.when)}
+            found["when"] = {k: v for k, v in days.items() if v and k != "segment"}
+        if used:
+            found["segments"] = {name: versions.get(name, "unknown") for name in sorted(used)}
+        return found
 
     def useful_until(self, step: int, due_on: date) -> datetime:
         """When the push of a step stops making sense: the end of its last useful day, UTC.
@@ -120,15 +189,19 @@ def parse_campaign(source: str, file: str) -> Campaign:
     """
     head, words, place, digest = parse_file(source, file)
     occasion = OCCASIONS[head.value("occasion").choice(OCCASIONS)]
-    steps = _steps(head, occasion)
+    when = read_when(head, head.value("occasion").written)
+    steps = tuple(range(len(when.waits))) or _steps(head, occasion)
+    channel = Channel(head.value("channel").choice(_CHANNELS))
+    kinds = GROUP_KINDS if channel is Channel.MASS_GROUP else CUSTOMER_KINDS
     found = Campaign(
         name=read_name(head, file),
         version=head.value("version").whole(1, 9999),
         occasion=head.value("occasion").written,
         steps=steps,
-        audience=read_slug(head.value("audience")),
+        audience=read_audience(head, "audience", kinds),
+        exclude=read_audience(head, "exclude", kinds) if "exclude" in head else Audience(),
         purpose=Purpose(head.value("purpose").choice(Purpose)),
-        channel=Channel(head.value("channel").choice((Channel.MASS_SINGLE,))),
+        channel=channel,
         latest_useful_days=_latest_useful(head, steps),
         personal=head.value("personal").yes(),
         layers=frozenset(Layer(item.choice(Layer)) for item in head.values("layers")),
@@ -137,6 +210,10 @@ def parse_campaign(source: str, file: str) -> Campaign:
         words=words,
         text_hash=digest,
         product_kinds=frozenset(item.choice(KINDS) for item in head.values("product_kinds")),
+        about=head.value("about").choice(_MATTERS) if "about" in head else "",
+        when=when,
+        caps=_caps(head.section("caps")) if "caps" in head else OwnCaps(),
+        window_days=head.value("window").span().days if "window" in head else 14,
     )
     head.close()
     _check_sense(found, occasion, head)
@@ -144,10 +221,22 @@ def parse_campaign(source: str, file: str) -> Campaign:
     return found
 
 
-def _check_sense(found: Campaign, occasion: _Occasion, head: Section) -> None:
-    if found.purpose is not occasion.purpose:
+def _caps(section: Section) -> OwnCaps:
+    each = section.value("each").whole(1, 100) if "each" in section else 0
+    found = OwnCaps(
+        each=each,
+        within_days=section.value("within").span().days if each else 0,
+        a_day=section.value("a_day").whole(1, 1_000_000) if "a_day" in section else 0,
+    )
+    section.close()
+    return found
+
+
+def _check_sense(found: Campaign, occasion: Occasion, head: Section) -> None:
+    if found.purpose not in occasion.purposes:
+        may = "、".join(sorted(occasion.purposes))
         raise head.value("purpose").wrong(
-            f"{found.occasion} 只能是 {occasion.purpose}:带产品或活动的内容请另写一份营销话术"
+            f"{found.occasion} 只能是 {may}:带产品或活动的内容请另写一份营销话术"
         )
     if found.product_kinds and found.purpose is not Purpose.MARKETING:
         raise head.wrong("提到产品的话术是营销,purpose 要写 marketing;不提产品就去掉 product_kinds")
@@ -155,18 +244,33 @@ def _check_sense(found: Campaign, occasion: _Occasion, head: Section) -> None:
         raise head.value("holdout").wrong("服务通知不能留对照组,请填 0")
     if bool(found.layers) != found.personal:
         raise head.wrong("personal 为 true 时要写 layers(带称呼发给哪些分层),为 false 时不写")
+    if bool(found.about) != (found.purpose is Purpose.MARKETING):
+        raise head.wrong("营销话术要写 about(product、event 或 bank),问候和服务不写")
+    if found.product_kinds and found.about != "product":
+        raise head.value("about").wrong("写了 product_kinds 就是产品内容,about 请填 product")
+    if found.channel is Channel.MASS_GROUP and (found.personal or not occasion.groups):
+        raise head.value("channel").wrong(
+            "群发到客户群不带称呼、不含个人信息,也只能用于节日、日期、每周、每月或季度"
+        )
 
 
-def _check_words(found: Campaign, occasion: _Occasion, place: Place) -> None:
+def _check_words(found: Campaign, occasion: Occasion, place: Place) -> None:
+    single = found.channel is Channel.MASS_SINGLE
+    marketing = found.purpose is Purpose.MARKETING
     allowed = occasion.fields | _SIGNED | ({"address"} if found.personal else frozenset())
+    allowed |= {"stop_way"} if single and marketing else frozenset()
     used = check_template(found.words, place, allowed)
     if found.personal and "address" not in used:
         raise place.wrong("personal 为 true 的话术要用 {{ address }} 称呼客户")
+    if single and marketing and "stop_way" not in used:
+        raise place.wrong("营销话术在署名前要有一行 {{ stop_way }},写明怎样不再接收")
+    if not single and marketing and "退订" not in found.words:
+        raise place.wrong("群里的营销话术也要写明怎样不再接收,例如:不想收到,私信我「退订」就行")
     if not found.words.endswith(f"\n{SIGNATURE}"):
         raise place.wrong(f"话术最后一行要有署名 {SIGNATURE}")
 
 
-def _steps(head: Section, occasion: _Occasion) -> tuple[int, ...]:
+def _steps(head: Section, occasion: Occasion) -> tuple[int, ...]:
     steps = [item.whole(0, 90) for item in head.values("steps")]
     if not steps or set(steps) - occasion.steps:
         few = sorted(occasion.steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from bot.clock import SHANGHAI
@@ -38,6 +38,7 @@ class Candidate:
     Attributes:
         answers: The customer's own act asked for it just now (welcome, customer service), so
             the hour and the frequency do not matter.
+        sells: Of a group message: it speaks of a product; unknown is yes.
         useful_until: After this moment nobody wants it any more.
     """
 
@@ -49,6 +50,12 @@ class Candidate:
     sender: str
     useful_until: datetime | None
     answers: bool = False
+    sells: bool = True
+
+    @property
+    def to_group(self) -> bool:
+        """It is for everybody in a group."""
+        return self.channel is Channel.MASS_GROUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +71,8 @@ class Standing:
         text_pinned: Exactly this text is pinned by the release or covered by a valid approval.
         phrases: Rules that the finished text breaks, required sentences included; () for none.
         personal: Kinds of personal data that stand in the finished text; () for none.
-        sent_today, sent_this_week, sent_this_month: Marketing to this customer, confirmed
-            and reserved, over all campaigns.
+        sent_today, sent_this_week, sent_this_month: Marketing and greetings to this customer
+            or group, confirmed and reserved, over all campaigns.
         channel_used, channel_cap: The channel's own quota for this customer in this month.
         key_used: The once-only key has gone out already.
         relevant: What it speaks of still holds (the deposit was not renewed or closed).
@@ -137,12 +144,13 @@ class Gate:
         return None if fits else Decision(Answer.DROP, ("G2",))
 
     def g3_refusal(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
-        """G3: who refused gets service alone."""
-        if what.purpose is Purpose.SERVICE:
+        """G3: who refused gets service alone; no product goes to a group with such a one (K10)."""
+        if what.purpose is Purpose.SERVICE or (what.to_group and not what.sells):
             return None
         if now.refused is None:
             return _unread("G3", at)
-        return Decision(Answer.DROP, ("G3",)) if now.refused else None
+        rules = ("G3", "K10") if what.to_group else ("G3",)
+        return Decision(Answer.DROP, rules) if now.refused else None
 
     def g4_consent(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
         """G4: marketing and greetings need the marketing row; service rests on the contact."""
@@ -162,7 +170,7 @@ class Gate:
 
     def g5_age(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
         """G5: unknown age gets service and greetings alone, and so do minors."""
-        if what.purpose is not Purpose.MARKETING:
+        if what.purpose is not Purpose.MARKETING or what.to_group:
             return None
         if now.born_on is None:
             return _unread("G5", at)
@@ -202,7 +210,7 @@ class Gate:
         return None if opens <= at else Decision(Answer.HOLD, ("G12",), opens)
 
     def g13_frequency(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
-        """G13: caps on marketing over all campaigns, and the channel's own quota."""
+        """G13: caps on marketing and greetings over all campaigns, and the channel's own quota."""
         if what.answers:
             return None
         counts = (now.sent_today, now.sent_this_week, now.sent_this_month)
@@ -211,13 +219,25 @@ class Gate:
         assert now.channel_used is not None
         assert now.channel_cap is not None
         if now.channel_used >= now.channel_cap:
-            return Decision(Answer.DROP, ("G13",))
-        if what.purpose is not Purpose.MARKETING:
+            return Decision(Answer.DROP, ("G13", "F4"))
+        if what.purpose is Purpose.SERVICE:
             return None
         caps = self.thresholds.caps
         most = (caps.marketing_a_day, caps.marketing_a_week, caps.marketing_a_month)
         over = any(count is None or count >= cap for count, cap in zip(counts, most, strict=True))
-        return Decision(Answer.DROP, ("G13",)) if over else None
+        return self.move_to_tomorrow(what, ("G13", "F3"), at) if over else None
+
+    def move_to_tomorrow(self, what: Candidate, rules: tuple[str, ...], at: datetime) -> Decision:
+        """Hold what is still useful tomorrow until it may go then; drop the rest."""
+        local = at.astimezone(SHANGHAI)
+        midnight = datetime.combine(local.date() + timedelta(days=1), time(), SHANGHAI)
+        try:
+            opens = self.calendar.next_open(what.purpose, midnight)
+        except Invalid:
+            return Decision(Answer.DROP, rules)
+        if what.useful_until is None or opens >= what.useful_until:
+            return Decision(Answer.DROP, rules)
+        return Decision(Answer.HOLD, rules, opens)
 
     def g14_once(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
         """G14: the once-only key is unused."""

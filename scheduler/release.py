@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.errors import Invalid
+from bot.model import Purpose
 from bot.yamlfile import read_text
-from scheduler.campaigns import Campaign
+from scheduler.campaigns import Campaign, parse_campaign
 from scheduler.messages import Message
 from scheduler.textfile import digest_of
 from scheduler.voice import Words
@@ -27,10 +28,22 @@ def text_hash(text: Campaign | Message) -> str:
 
 
 def _shipped_files(templates: Path) -> dict[str, str]:
-    """Hash by path of every text file under ``templates`` that can reach a person."""
+    """Hash by path of every text file under ``templates`` that the release may let go out.
+
+    Marketing, and whatever chooses people by a profile, needs an approval of its own instead.
+    """
     patterns = (f"{_CAMPAIGNS}/*.md", f"{_MESSAGES}/*.md", f"{_MESSAGES}/*.yaml")
     files = sorted(file for pattern in patterns for file in templates.glob(pattern))
-    return {file.relative_to(templates).as_posix(): digest_of(read_text(file)) for file in files}
+    texts = {file.relative_to(templates).as_posix(): read_text(file) for file in files}
+    return {path: digest_of(text) for path, text in texts.items() if not _to_approve(path, text)}
+
+
+def _to_approve(path: str, text: str) -> bool:
+    folder, _, file = path.partition("/")
+    if folder != _CAMPAIGNS:
+        return False
+    campaign = parse_campaign(text, file)
+    return campaign.purpose is Purpose.MARKETING or campaign.profiling
 
 
 def load_release(templates: Path) -> dict[str, str]:

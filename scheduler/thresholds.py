@@ -29,6 +29,8 @@ KINDS = (
     "silent_important",
 )
 """The kinds of case that wait for a person; each has a deadline."""
+QUOTAS = ("month_days", "7_a_week", "1_a_day")
+"""What the administrator may set in WeCom; the days of the month unless they did."""
 _LINES = (Layer.EFFECTIVE, Layer.MIDDLE, Layer.HIGH, Layer.PRIVATE)
 _OCCASIONS = ("birthday", "maturity")
 
@@ -133,6 +135,7 @@ class Thresholds:
         near_line_share: How far under a line still counts as near it.
         branch_hours: Opening and closing on working days, Asia/Shanghai.
         deadlines: For each kind of case a span of branch hours; None until the day closes.
+        channel_quota: How often WeCom lets a customer or group be written to; one of ``QUOTAS``.
         personal_texts_a_day: Texts by name that one member is asked to confirm.
         refusal_days: Nobody asks again for so long after a refusal.
         recompute: How often everything that is derived of customers is derived again: daily, or
@@ -147,6 +150,7 @@ class Thresholds:
     deadlines: Mapping[str, timedelta | None]
     caps: Caps
     windows: Mapping[Purpose, Window]
+    channel_quota: str
     personal_texts_a_day: int
     refusal_days: int
     feb29: Feb29
@@ -189,6 +193,7 @@ def _thresholds(top: Section) -> Thresholds:
         deadlines=_deadlines(top.section("deadlines")),
         caps=_caps(top.section("caps")),
         windows=_windows(top.section("windows")),
+        channel_quota=top.value("channel_quota").choice(QUOTAS),
         personal_texts_a_day=top.value("personal_texts_a_day").whole(0, 200),
         refusal_days=top.value("refusal_days").whole(180, 3650),
         feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",

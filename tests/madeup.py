@@ -139,7 +139,9 @@ def open_branch(folder: Path) -> MadeUp:
 
 def planned(on: str) -> list[dict[str, Any]]:
     """A dry run as the bot would give it."""
-    shared = {"on": on, "cycle": on, "step": "0", "sender": "chenxy"}
+    chosen = {"by": {"audience": "everyone"}, "inputs": []}
+    shared = {"on": on, "cycle": on, "step": "0", "sender": "chenxy", "chat_id": None}
+    shared["chosen"] = chosen
     birthday = {**shared, "occasion": "birthday", "campaign": "birthday", "purpose": "greeting"}
     return [
         {

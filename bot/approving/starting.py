@@ -98,5 +98,14 @@ def _same_people(one: Campaign, other: Campaign) -> bool:
     """Whether two texts are for the same people on the same days by the same way."""
     return all(
         getattr(one, name) == getattr(other, name)
-        for name in ("occasion", "audience", "steps", "purpose", "channel", "holdout")
+        for name in (
+            "occasion",
+            "audience",
+            "exclude",
+            "when",
+            "steps",
+            "purpose",
+            "channel",
+            "holdout",
+        )
     )

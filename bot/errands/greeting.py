@@ -15,7 +15,7 @@ from bot.links import OutLinks
 from bot.model import Channel, MsgId, Purpose
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
-from bot.store import events, journal, people, pushes, talk
+from bot.store import events, journal, people, pushes, talk, weighing
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import WeComClient, text_message
@@ -173,7 +173,7 @@ class Greeter:
                 useful_until=None,
                 answers=True,
             )
-            row = pushes.standing_of_person(db, customer)
+            row = weighing.standing_of_person(db, customer)
             # Who wrote to customer service or just added us is there by their own act.
             standing = standing_of(
                 row, pushes.kill_switches(db), at, text_pinned=pinned, text=TextSeen()

@@ -12,15 +12,19 @@ from typing import Any
 import structlog
 
 from bot.clock import SHANGHAI, Clock
+from bot.errands.reserving import Taken, subject_of
 from bot.errors import Invalid
+from bot.links import OutLinks
 from bot.model import Channel, Layer, Purpose
 from bot.permits import Permit, Permits, permits_of
+from bot.planning import choice_of
 from bot.rulebook import Rulebook
-from bot.store import people, pushes, talk
+from bot.store import choosing, people, planning, pushes, talk, weighing
 from bot.store.db import Db, Row
-from scheduler.campaigns import Campaign
+from scheduler.campaigns import Campaign, OwnCaps
 from scheduler.gate import LOOK_AGAIN, Answer, Candidate, Decision, Gate, Standing
 from scheduler.lunar import lunar_of
+from scheduler.voice import Words
 
 log = structlog.get_logger()
 _FRESH = timedelta(hours=26)
@@ -57,10 +61,12 @@ class Judge:
 
     Args:
         clock: Tells how old the comparison with WeCom is.
+        links: To the page of refusal, where a word cannot be read.
     """
 
     clock: Clock
     rules: Rulebook
+    links: OutLinks | None = None
 
     def judge(
         self, db: Db, due: Iterable[Row], at: datetime, permits: Permits | None = None
@@ -69,23 +75,31 @@ class Judge:
 
         ``permits`` are those of this moment unless a dry run says what it supposes.
         """
-        rows = list(due)
-        standings = pushes.standings(db, [row["id"] for row in rows], at)
-        switches = pushes.kill_switches(db)
-        gate = Gate(self.rules.thresholds, self.rules.calendar)
+        rows = Taken.in_order(due)
+        quota = self.rules.thresholds.channel_quota
         fresh = self.is_fresh(db)
+        standings = weighing.standings(db, [row["id"] for row in rows], at, quota) if fresh else {}
         known = permits_of(db, self.rules, at) if permits is None else permits
+        left = _left_audience(db, rows, known)
+        switches, taken = pushes.kill_switches(db), Taken()
+        gate = Gate(self.rules.thresholds, self.rules.calendar)
 
         def one(push: Row) -> Judged:
             permit = known.get(push["campaign"])
             pinned = permit is not None and permit.allows(push)
-            found = standings.get(push["id"]) if fresh else None
+            found = taken.with_taken(push, standings.get(push["id"]))
+            if found is not None and push["id"] in left:
+                found = {**found, "relevant": False}
             worded = self._worded(db, push, permit, found, at)
-            standing = standing_of(
-                found, switches, at, text_pinned=pinned, text=self._seen(permit, worded)
-            )
-            decision = gate.decide(candidate_of(push), standing, at)
-            return self._with_words(push, decision, permit, worded, at)
+            seen = self._seen(permit, worded)
+            standing = standing_of(found, switches, at, quota, text_pinned=pinned, text=seen)
+            campaign = permit.campaign if permit else None
+            decision = gate.decide(candidate_of(push, campaign), standing, at)
+            if campaign is not None and decision.answer is Answer.SEND:
+                decision = self._own_stop(db, campaign, push, at, taken) or decision
+            judged = self._with_words(push, decision, permit, worded, at)
+            taken.settle(push, sent=judged.decision.answer is Answer.SEND)
+            return judged
 
         return [one(row) for row in rows]
 
@@ -96,7 +110,12 @@ class Judge:
         return now - compared <= _FRESH / timedelta(milliseconds=1)
 
     def _worded(
-        self, db: Db, push: Row, permit: Permit | None, found: Row | None, at: datetime
+        self,
+        db: Db,
+        push: Row,
+        permit: Permit | None,
+        found: Mapping[str, Any] | None,
+        at: datetime,
     ) -> _Worded | None:
         """The finished words; None when there is nobody or nothing to write them for."""
         campaign = permit.campaign if permit else None
@@ -138,33 +157,78 @@ class Judge:
             return Judged(push, Decision(Answer.HOLD, ("K2",), at + LOOK_AGAIN), permit=permit)
         return Judged(push, decision, worded.text, worded.by_name, permit)
 
+    def _own_stop(
+        self, db: Db, campaign: Campaign, push: Row, at: datetime, taken: Taken
+    ) -> Decision | None:
+        """The hold-out, and the limits that a campaign sets itself."""
+        if push["arm"] == planning.HOLDOUT:
+            return Decision(Answer.DROP, (planning.HOLDOUT,))
+        caps, who = campaign.caps, subject_of(push)
+        if push["status"] == "tasked" or caps == OwnCaps():
+            return None
+        midnight = _midnight(at)
+        if caps.each:
+            since = midnight - timedelta(days=caps.within_days - 1)
+            sent = weighing.sent_of(db, campaign.name, who, _ms(since))
+            if sent + taken.of_campaign(campaign.name, who) >= caps.each:
+                return Decision(Answer.DROP, ("own_cap",))
+        if caps.a_day:
+            sent = weighing.sent_today_of(db, campaign.name, _ms(midnight))
+            if sent + taken.of_campaign(campaign.name) >= caps.a_day:
+                return Gate(self.rules.thresholds, self.rules.calendar).move_to_tomorrow(
+                    candidate_of(push), ("own_cap",), at
+                )
+        return None
+
     def render(self, db: Db, campaign: Campaign, push: Row, at: datetime) -> tuple[bool, str]:
         """Whether the customer is addressed by name, and the words."""
+        if push["chat_id"]:
+            return False, self.text(db, campaign, push, None, at, by_name=False)
         who = people.customer(db, push["external_userid"])
         assert who is not None
         by_name = campaign.personal and Layer(who["layer"]) in campaign.layers
-        return by_name, self.text(db, campaign, push, who, at, by_name=by_name)
+        text = self.text(db, campaign, push, who, at, by_name=by_name)
+        # A link to refuse opens for one person, so the text that carries it is theirs alone.
+        return by_name or "/out/" in text, text
 
     def text(
-        self, db: Db, campaign: Campaign, push: Row, who: Row, at: datetime, *, by_name: bool
+        self,
+        db: Db,
+        campaign: Campaign,
+        push: Row,
+        who: Row | None,
+        at: datetime,
+        *,
+        by_name: bool,
     ) -> str:
-        """The words of a push, by name or with the greeting that fits anybody."""
+        """The words of a push, by name or with the greeting that fits anybody.
+
+        Raises:
+            Invalid: A value is missing; nothing is sent then.
+        """
         sender = people.staff(db, push["sender"])
-        words = self.rules.words
         values: dict[str, Any] = {
             "branch": push["branch"] or (sender["branch"] if sender else ""),
             "sender_name": sender["name"] if sender else "",
-            "address": self._address(db, push, who) if by_name else words.nobody,
+            **occasion_values(self.rules.words, push, who, at.astimezone(SHANGHAI).date()),
         }
-        today = at.astimezone(SHANGHAI).date()
-        if push["occasion"] == "birthday":
-            values["calendar"] = who["birthday_calendar"] or "solar"
-            values["lunar_day"] = lunar_of(today).words
-        else:
-            kinds = json.loads(push["subject"])
-            values["step"] = int(push["step"])
-            values |= words.maturity(kinds, date.fromisoformat(push["cycle"]), today)
+        if who is not None:
+            nobody = self.rules.words.nobody
+            values["address"] = self._address(db, push, who) if by_name else nobody
+            if campaign.purpose is Purpose.MARKETING:
+                values["stop_way"] = self._stop_way(db, push)
         return self.rules.renderer.render(campaign, values)
+
+    def _stop_way(self, db: Db, push: Row) -> str:
+        """How this person can refuse: by a word where we may read it, else by their link (C6)."""
+        customer = push["external_userid"]
+        answer = talk.agreement(db, f"{push['sender']}|{customer}", customer)
+        if answer is not None and answer.agreed:
+            return self.rules.words.stop_way()
+        link = self.links.of(customer) if self.links else ""
+        if not link:
+            raise Invalid("没有可用的退订办法:会话不能读取,也没有设置 QUNGUAN_PUBLIC_URL")
+        return self.rules.words.stop_way(link)
 
     def _address(self, db: Db, push: Row, who: Row) -> str:
         remark = db.value(
@@ -177,30 +241,75 @@ class Judge:
         return self.rules.words.address(name, remark or "", who["gender"])
 
 
-def candidate_of(push: Row) -> Candidate:
-    """A push as the gate sees it."""
+def _left_audience(db: Db, rows: Iterable[Row], permits: Permits) -> set[int]:
+    """Pushes whose customer or group their campaign does not mean any more."""
+    by_campaign: dict[str, list[int]] = {}
+    for row in rows:
+        by_campaign.setdefault(row["campaign"], []).append(row["id"])
+    left: set[int] = set()
+    for name, ids in by_campaign.items():
+        permit = permits.get(name)
+        if permit is not None and permit.campaign is not None:
+            left |= choosing.no_longer_meant(db, choice_of(permit.campaign), ids)
+    return left
+
+
+def occasion_values(words: Words, push: Row, who: Row | None, today: date) -> dict[str, Any]:
+    """The variables of an occasion.
+
+    Raises:
+        Invalid: There are no words for what the push speaks of.
+    """
+    about = json.loads(push["subject"] or "{}")
+    match push["occasion"]:
+        case "birthday" if who is not None:
+            calendar = who["birthday_calendar"] or "solar"
+            return {"calendar": calendar, "lunar_day": lunar_of(today).words}
+        case "maturity":
+            day = date.fromisoformat(push["cycle"])
+            return {"step": int(push["step"]), **words.maturity(about, day, today)}
+        case "journey":
+            return {"step": int(push["step"])}
+        case "anniversary" | "festival" | "weekly" | "season":
+            return dict(about)
+    return {}
+
+
+def _midnight(at: datetime) -> datetime:
+    return at.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def candidate_of(push: Row, campaign: Campaign | None = None) -> Candidate:
+    """A push as the gate sees it; of an unknown campaign the worst is assumed."""
     return Candidate(
-        customer=push["external_userid"],
+        customer=subject_of(push),
         purpose=Purpose(push["purpose"]),
         channel=Channel(push["channel"]),
         campaign=push["campaign"],
         branch=push["branch"],
         sender=push["sender"],
         useful_until=datetime.fromtimestamp(push["useful_until"] / 1000, UTC),
+        sells=campaign is None or campaign.about == "product",
     )
 
 
 def standing_of(
-    row: Row | None,
+    row: Mapping[str, Any] | Row | None,
     switches: frozenset[str] | None,
     at: datetime,
+    quota: str = "month_days",
     *,
     text_pinned: bool,
     text: TextSeen | None,
 ) -> Standing:
     """What the store knows now; what it does not know stays None, which is never ``send``."""
     found: Mapping[str, Any] = dict(row) if row is not None else {}
-    days = _days_of_month(at.astimezone(SHANGHAI).date())
+    local = at.astimezone(SHANGHAI).date()
+    most = {"1_a_day": 1, "7_a_week": 7, "month_days": _days_of_month(local)}[quota]
 
     def flag(name: str) -> bool | None:
         return None if found.get(name) is None else bool(found[name])
@@ -222,7 +331,7 @@ def standing_of(
         sent_this_week=found.get("week"),
         sent_this_month=found.get("month"),
         channel_used=found.get("channel"),
-        channel_cap=days,
+        channel_cap=most,
         key_used=flag("key_used"),
         relevant=flag("relevant"),
     )

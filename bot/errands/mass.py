@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from itertools import islice
 
@@ -19,24 +19,25 @@ from bot import outbox
 from bot.actions import CancelMassSend, CreateMassSend
 from bot.clock import SHANGHAI, Clock
 from bot.errands import trail
-from bot.errands.judging import Judge, Judged, hash_of
+from bot.errands.doubt import LOOKS, Doubts, chat_type_of, recipient_of
+from bot.errands.judging import Judge, Judged, candidate_of, hash_of
+from bot.errands.reserving import subject_of
 from bot.errors import Invalid, Refused, Retry, Uncertain
-from bot.model import ExternalUserId, MsgId, Purpose, UserId
+from bot.links import OutLinks
+from bot.model import ChatId, ExternalUserId, MsgId, Purpose, UserId
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
 from bot.store import journal, people, pushes
 from bot.store.db import Database, Db, Row
+from bot.store.planning import HOLDOUT
 from bot.vault import Vault
-from bot.wecom import SendResult, WeComClient
-from scheduler.gate import Answer
+from bot.wecom import MassSendTask, SendResult, WeComClient
+from scheduler.gate import Answer, Gate
 
 log = structlog.get_logger()
 RELEASE_AT_ONCE = 500
 _RECIPIENTS = 10_000
-_LOOKS = 3
-_LOOK_APART = timedelta(seconds=150)
-_LONGEST_LOOK = timedelta(days=30)
-"""WeCom lists at most a month at once."""
+_GROUPS = 2_000
 _SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
 _NOBODY = 41048
 
@@ -50,11 +51,17 @@ class MassSender:
     clock: Clock
     rules: Rulebook
     wecom: WeComClient
+    public_url: str = ""
 
     @cached_property
     def judge(self) -> Judge:
         """Who asks the gate."""
-        return Judge(self.clock, self.rules)
+        return Judge(self.clock, self.rules, OutLinks(self.public_url, self.vault))
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        """Who looks at what WeCom has."""
+        return Doubts(self.database, self.vault, self.clock, self.wecom)
 
     # -- releasing
 
@@ -73,10 +80,14 @@ class MassSender:
             self._write(db, each, now)
             if each.decision.answer is Answer.SEND:
                 fitting = self._fit(db, each, going, at)
+                if fitting.decision.answer is not Answer.SEND:
+                    self._write(db, fitting, now)
+                    continue
                 key = (each.push["sender"], each.push["campaign"], fitting.text)
                 going.setdefault(key, []).append(fitting)
         for group in going.values():
-            for part in _parts(group, _RECIPIENTS):
+            most = _GROUPS if group[0].push["chat_id"] else _RECIPIENTS
+            for part in _parts(group, most):
                 self._make_task(db, part, now)
         return len(due)
 
@@ -87,7 +98,8 @@ class MassSender:
             pushes.hold(db, push["id"], until or now, decision.rules, now)
         elif decision.answer is Answer.DROP:
             late = "G15" in decision.rules and now >= push["useful_until"]
-            self._end(db, push, "expired" if late else "dropped", decision.rules, now)
+            why = HOLDOUT if HOLDOUT in decision.rules else ""
+            self._end(db, push, "expired" if late else "dropped", decision.rules, now, why)
 
     def _end(
         self, db: Db, push: Row, status: str, rules: tuple[str, ...], now: int, why: str = ""
@@ -98,6 +110,7 @@ class MassSender:
             f"push_{status}",
             now,
             customer=push["external_userid"],
+            chat_id=push["chat_id"],
             ref=push["id"],
             campaign=push["campaign"],
             rules=list(rules),
@@ -125,6 +138,10 @@ class MassSender:
         assert judged.permit is not None
         assert judged.permit.campaign is not None
         text = self.judge.text(db, judged.permit.campaign, push, who, at, by_name=False)
+        if "/out/" in text:  # still one person's own: another task to confirm
+            gate = Gate(self.rules.thresholds, self.rules.calendar)
+            moved = gate.move_to_tomorrow(candidate_of(push), ("personal_limit",), at)
+            return replace(judged, decision=moved)
         return replace(judged, text=text, by_name=False)
 
     def _make_task(self, db: Db, group: list[Judged], now: int) -> None:
@@ -145,6 +162,7 @@ class MassSender:
                 "push_tasked",
                 now,
                 customer=each.push["external_userid"],
+                chat_id=each.push["chat_id"],
                 userid=each.push["sender"],
                 ref=each.push["id"],
                 campaign=each.push["campaign"],
@@ -163,14 +181,9 @@ class MassSender:
         ready = self.database.write(lambda db: self._begin(db, errand.task_id))
         if ready is None:
             return None
-        task, customers, text = ready
+        task, recipients, text = ready
         try:
-            made = self.wecom.add_msg_template(
-                "single",
-                sender=UserId(task["sender"]),
-                external_userids=customers,
-                text=text,
-            )
+            made = self._call(task, recipients, text)
         except Refused as refusal:
             code = refusal.errcode
             return self._refused(task, "not_friend" if code == _NOBODY else f"errcode {code}")
@@ -186,7 +199,17 @@ class MassSender:
             raise
         return lambda db: self._accepted(db, task, made.msgid, made.fail_list)
 
-    def _begin(self, db: Db, task_id: int) -> tuple[Row, list[ExternalUserId], str] | None:
+    def _call(self, task: Row, recipients: list[str], text: str) -> MassSendTask:
+        sender = UserId(task["sender"])
+        if chat_type_of(task) == "group":
+            chats = [ChatId(each) for each in recipients]
+            return self.wecom.add_msg_template("group", sender=sender, chat_ids=chats, text=text)
+        customers = [ExternalUserId(each) for each in recipients]
+        return self.wecom.add_msg_template(
+            "single", sender=sender, external_userids=customers, text=text
+        )
+
+    def _begin(self, db: Db, task_id: int) -> tuple[Row, list[str], str] | None:
         now = self._now()
         task = pushes.task(db, task_id)
         if task is None or task["status"] != "waiting":
@@ -200,8 +223,8 @@ class MassSender:
             return None
         pushes.move_task(db, task_id, "calling", now)
         trail.account_for_call(db, self.rules, task, staying, now)
-        customers = [ExternalUserId(each.push["external_userid"]) for each in staying]
-        return task, customers, self.vault.open_text(task["text_sealed"])
+        recipients = [subject_of(each.push) for each in staying]
+        return task, recipients, self.vault.open_text(task["text_sealed"])
 
     def _judge_again(self, db: Db, task_id: int, now: int) -> list[Judged]:
         judged = self.judge.judge(db, pushes.pushes_of(db, task_id), self.clock.now())
@@ -223,7 +246,7 @@ class MassSender:
         pushes.move_task(db, task["id"], "accepted", now, wecom_msgid=msgid)
         unreachable = set(failed)
         for push in pushes.pushes_of(db, task["id"]):
-            if push["external_userid"] in unreachable:
+            if subject_of(push) in unreachable:
                 self._end(db, push, "failed", (), now, "not_friend")
         journal.note(
             db, "task_accepted", now, userid=task["sender"], ref=task["id"], task=task["id"]
@@ -243,7 +266,7 @@ class MassSender:
         settled = 0
         for task in pushes.tasks_in(self.database.read(), "accepted", "cancelling"):
             try:
-                results = self._results(task)
+                results = self.doubts.results(task)
             except (Retry, Refused) as trouble:
                 log.info("results not readable yet", task=task["id"], reason=str(trouble))
                 continue
@@ -252,32 +275,16 @@ class MassSender:
             )
         return settled
 
-    def _results(self, task: Row) -> list[SendResult]:
-        msgid, found, cursor = MsgId(task["wecom_msgid"]), [], ""
-        members: list[UserId] = []
-        while True:
-            sends, cursor = self.wecom.get_groupmsg_task(msgid, cursor)
-            members += [each.userid for each in sends]
-            if not cursor:
-                break
-        for userid in members:
-            while True:
-                rows, cursor = self.wecom.get_groupmsg_send_result(msgid, userid, cursor)
-                found += rows
-                if not cursor:
-                    break
-        return found
-
     def _settle(self, db: Db, task: Row, results: list[SendResult]) -> int:
         now = self._now()
         current = pushes.task(db, task["id"])
         if current is None or current["status"] not in {"accepted", "cancelling"}:
             return 0  # another one settled it while the results were read
         task = current
-        by_customer = {each.external_userid: each for each in results}
+        by_recipient = {recipient_of(each): each for each in results}
         settled = 0
         for push in pushes.pushes_of(db, task["id"]):
-            result = by_customer.get(push["external_userid"])
+            result = by_recipient.get(subject_of(push))
             settled += self._settle_push(db, push, result, now)
         pushes.move_task(db, task["id"], task["status"], now, polled_at=now)
         if not pushes.pushes_of(db, task["id"]):
@@ -296,6 +303,7 @@ class MassSender:
                 "push_confirmed",
                 now,
                 customer=push["external_userid"],
+                chat_id=push["chat_id"],
                 userid=push["sender"],
                 ref=push["id"],
                 campaign=push["campaign"],
@@ -319,7 +327,7 @@ class MassSender:
         if task["status"] in {"calling", "uncertain"}:
             raise Retry("群发任务的结果还没有确认,稍后再停止", 15.0)
         self.wecom.cancel_groupmsg_send(MsgId(task["wecom_msgid"]))
-        results = self._results(task)
+        results = self.doubts.results(task)
 
         def effect(db: Db) -> None:
             now = self._now()
@@ -352,10 +360,10 @@ class MassSender:
         self.database.write(pushes.retry_uncalled)
         doubtful = pushes.tasks_in(self.database.read(), "calling", "uncertain")
         for task in doubtful:
-            if self._in_hand(task) or not self._time_to_look(task):
+            if self.doubts.in_hand(task) or not self.doubts.time_to_look(task):
                 continue
             try:
-                found = self._find(task)
+                found = self.doubts.find(task)
             except (Retry, Refused) as trouble:
                 log.info("cannot look for a task yet", task=task["id"], reason=str(trouble))
                 continue
@@ -364,55 +372,6 @@ class MassSender:
             )
             cleared += 1
         return cleared
-
-    def _in_hand(self, task: Row) -> bool:
-        """A thread of this process is waiting for the answer just now."""
-        state = self.database.read().value(
-            "SELECT state FROM outbox WHERE key = :key", key=f"mass-send:{task['id']}"
-        )
-        return bool(task["status"] == "calling" and state == "calling")
-
-    def _time_to_look(self, task: Row) -> bool:
-        since = task["polled_at"] or task["called_at"] or 0
-        apart = _LOOK_APART if task["absent_polls"] else timedelta(seconds=2)
-        return self._now() - since >= apart / timedelta(milliseconds=1)
-
-    def _find(self, task: Row) -> MsgId | None:
-        """The task in WeCom's list: same text and time, then sender, then recipients."""
-        called = datetime.fromtimestamp((task["called_at"] or task["created_at"]) / 1000, UTC)
-        text = self.vault.open_text(task["text_sealed"])
-        ours = self._known_msgids()
-        cursor = ""
-        while True:
-            rows, cursor = self.wecom.get_groupmsg_list_v2(
-                "single",
-                called - timedelta(minutes=5),
-                min(self.clock.now(), called + _LONGEST_LOOK) + timedelta(minutes=5),
-                filter_type=0,
-                cursor=cursor,
-            )
-            for row in rows:
-                if row.text == text and row.msgid not in ours and self._is_it(row.msgid, task):
-                    return row.msgid
-            if not cursor:
-                return None
-
-    def _known_msgids(self) -> set[str]:
-        rows = self.database.read().rows(
-            "SELECT wecom_msgid FROM send_task WHERE wecom_msgid IS NOT NULL"
-        )
-        return {row[0] for row in rows}
-
-    def _is_it(self, msgid: MsgId, task: Row) -> bool:
-        members, _ = self.wecom.get_groupmsg_task(msgid)
-        if members and task["sender"] not in {each.userid for each in members}:
-            return False
-        results, _ = self.wecom.get_groupmsg_send_result(msgid, UserId(task["sender"]))
-        there = {each.external_userid for each in results}
-        wanted = {
-            row["external_userid"] for row in pushes.pushes_of(self.database.read(), task["id"])
-        }
-        return not there or bool(there & wanted)
 
     def _clear_up(self, db: Db, task: Row, found: MsgId | None) -> None:
         now = self._now()
@@ -434,7 +393,7 @@ class MassSender:
             return
         polls = task["absent_polls"] + 1
         pushes.move_task(db, task["id"], "uncertain", now, absent_polls=polls, polled_at=now)
-        if polls >= _LOOKS:
+        if polls >= LOOKS:
             pushes.move_task(db, task["id"], "absent", now)
             pushes.plan_again(db, task["id"], now)
             db.run(

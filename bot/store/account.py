@@ -36,6 +36,9 @@ SELECT id, 2, NULL, 'release', 'approve', stamp FROM asked WHERE version_id IS N
 UNION ALL
 SELECT id, 3, due_at, sender, occasion, cycle || ' ' || step FROM asked
 UNION ALL
+SELECT q.id, 3, s.at, '', 'by_rule', q.inputs || ' ' || s.rule FROM asked q
+  JOIN selection s ON s.id = q.selection_id WHERE q.inputs <> '[]'
+UNION ALL
 SELECT q.id, 4, c.at, c.employee, c.purpose, c.channel || ' ' || c.proof FROM asked q
   JOIN consent c ON c.external_userid = q.external_userid AND c.purpose = 'marketing'
   WHERE q.purpose <> 'service' AND c.at <= coalesce(q.tasked_at, q.changed_at)

@@ -52,6 +52,13 @@ def groups_visible_to(who: Viewer) -> Sight:
     return Sight("g.owner = :viewer", {"viewer": who.userid})
 
 
+def groups_seen(db: Db, who: Viewer) -> set[str]:
+    """The ids of the groups that somebody may see."""
+    scope = groups_visible_to(who)
+    rows = db.rows(f"SELECT g.chat_id FROM group_chat g WHERE {scope.where}", **scope.values)
+    return {row["chat_id"] for row in rows}
+
+
 def seen(who: Viewer, row: str) -> Sight:
     """The rows with a customer or a group that somebody may see; ``row`` is the alias."""
     customers, groups = visible_to(who), groups_visible_to(who)

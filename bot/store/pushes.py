@@ -9,156 +9,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
 from bot.actions import CancelMassSend
-from bot.clock import SHANGHAI
 from bot.store.db import Db, Row
 
-# The member who sends: the oldest friend; nobody's friend gets "" and is dropped by the gate.
-_OLDEST_FRIEND = """coalesce((SELECT f.userid FROM follow f
-  WHERE f.external_userid = c.external_userid AND f.ended_at IS NULL
-  ORDER BY f.since_at, f.userid LIMIT 1), '')"""
-_COLUMNS = """(key, campaign, version, occasion, cycle, step, external_userid, purpose, channel,
-  sender, branch, planned_on, due_at, useful_until, changed_at, subject)"""
-_PLAN_BIRTHDAYS = f"""
-INSERT INTO push {_COLUMNS}
-SELECT 'birthday:' || c.birthday_cycle || ':' || c.external_userid || ':0',
-  :campaign, :version, 'birthday', c.birthday_cycle, '0', c.external_userid, :purpose,
-  'mass_single', {_OLDEST_FRIEND}, c.branch, :on, :due, :useful, :now, '{{}}'
-FROM customer c
-WHERE c.next_birthday_on = :on AND c.birthday_calendar = :calendar AND c.erased = 0
-ON CONFLICT (key) DO NOTHING
-"""
-# Two maturities of one customer on a day are one notice; the holding's manager sends it when
-# they are a friend of the customer. Three covering indexes answer everything: the plus and
-# INDEXED BY keep SQLite from unique indexes, which cost it a row of a million each time
-# (5 of 25 ms for 2,300 notices).
-_PLAN_MATURITIES = f"""
-INSERT INTO push {_COLUMNS}
-SELECT 'maturity:' || :matures || ':' || c.external_userid || ':' || :step,
-  :campaign, :version, 'maturity', :matures, :step, c.external_userid, :purpose,
-  'mass_single',
-  coalesce((SELECT f.userid FROM follow f WHERE f.external_userid = c.external_userid
-    AND +f.userid = h.manager AND f.ended_at IS NULL), {_OLDEST_FRIEND}),
-  c.branch, :on, :due, :useful, :now, h.kinds
-FROM (SELECT external_userid, max(manager) AS manager, json_group_array(kind) AS kinds
-  FROM holding WHERE matures_on = :matures AND status = 'open' AND external_userid IS NOT NULL
-  GROUP BY external_userid) h
-CROSS JOIN customer c INDEXED BY customer_planned
-WHERE c.external_userid = h.external_userid AND c.erased = 0
-ON CONFLICT (key) DO NOTHING
-"""
 _WAITING = """
 SELECT * FROM push
 WHERE status IN ('planned', 'held', 'ready') AND due_at <= :now
   AND (held_until IS NULL OR held_until <= :now)
 ORDER BY due_at, id LIMIT :limit
 """
-# Everything that the gate asks about a customer, in one row; windows are computed by the
-# caller from the calendar in Asia/Shanghai.
-_STANDING = """
-SELECT p.id AS push_id, p.confirmed_at IS NOT NULL AS key_used,
-  c.external_userid IS NOT NULL AS known, c.erased, c.restricted, c.refused,
-  c.marketing_ok AS consented, c.birthday_calendar, c.birthday_year, c.birthday_month,
-  c.birthday_day,
-  EXISTS (SELECT 1 FROM follow f WHERE f.userid = p.sender AND f.ended_at IS NULL
-    AND f.external_userid = p.external_userid) AS friend,
-  EXISTS (SELECT 1 FROM escalation e WHERE e.external_userid = p.external_userid
-    AND e.status = 'open' AND e.kind IN ('complaint', 'fraud')) AS paused,
-  (SELECT count(*) FROM push o WHERE o.external_userid = p.external_userid AND o.id <> p.id
-    AND o.purpose = 'marketing' AND o.status IN ('tasked', 'confirmed')
-    AND o.changed_at >= :day) AS today,
-  (SELECT count(*) FROM push o WHERE o.external_userid = p.external_userid AND o.id <> p.id
-    AND o.purpose = 'marketing' AND o.status IN ('tasked', 'confirmed')
-    AND o.changed_at >= :week) AS week,
-  (SELECT count(*) FROM push o WHERE o.external_userid = p.external_userid AND o.id <> p.id
-    AND o.purpose = 'marketing' AND o.status IN ('tasked', 'confirmed')
-    AND o.changed_at >= :month) AS month,
-  (SELECT count(*) FROM push o WHERE o.external_userid = p.external_userid AND o.id <> p.id
-    AND o.status IN ('tasked', 'confirmed') AND o.changed_at >= :calendar_month) AS channel,
-  CASE WHEN p.occasion = 'maturity' THEN EXISTS (SELECT 1 FROM holding h
-    WHERE h.external_userid = p.external_userid AND h.matures_on = p.cycle
-    AND h.status = 'open') ELSE true END AS relevant
-FROM push p LEFT JOIN customer c ON c.external_userid = p.external_userid
-WHERE p.id IN (SELECT CAST(value AS BIGINT) FROM json_each(:ids))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class PlanStep:
-    """One campaign step on one day, for one planning statement."""
-
-    campaign: str
-    version: str
-    occasion: str
-    purpose: str
-    step: str
-    on: date
-    matures: date | None
-    calendar: str
-    due_at: int
-    useful_until: int
-
-
-def plan(db: Db, steps: Iterable[PlanStep], now: int) -> int:
-    """Plan a day: one statement a step; replaying it adds nothing. The number of new pushes."""
-    planned = 0
-    for step in steps:
-        shared = {
-            "campaign": step.campaign,
-            "version": step.version,
-            "purpose": step.purpose,
-            "on": step.on.isoformat(),
-            "due": step.due_at,
-            "useful": step.useful_until,
-            "now": now,
-        }
-        if step.occasion == "birthday":
-            planned += db.run(_PLAN_BIRTHDAYS, **shared, calendar=step.calendar)
-        elif step.matures is not None:
-            planned += db.run(
-                _PLAN_MATURITIES, **shared, step=step.step, matures=step.matures.isoformat()
-            )
-    return planned
 
 
 def waiting(db: Db, now: int, limit: int) -> list[Row]:
     """Pushes that are due, oldest first."""
     return db.rows(_WAITING, now=now, limit=limit)
-
-
-def planned_on(db: Db, on: str) -> list[Row]:
-    """Every push that was planned for a day, whatever became of it."""
-    return db.rows("SELECT * FROM push WHERE planned_on = :on ORDER BY id", on=on)
-
-
-def standings(db: Db, ids: Iterable[int], at: datetime) -> dict[int, Row]:
-    """What the gate needs of each push's customer, read now."""
-    local = at.astimezone(SHANGHAI)
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    day = int(midnight.timestamp() * 1000)
-    rows = db.rows(
-        _STANDING,
-        ids=json.dumps(list(ids)),
-        day=day,
-        week=day - 6 * 86_400_000,
-        month=day - 29 * 86_400_000,
-        calendar_month=int(midnight.replace(day=1).timestamp() * 1000),
-    )
-    return {row["push_id"]: row for row in rows}
-
-
-def standing_of_person(db: Db, customer: str) -> Row | None:
-    """The same for somebody who is answered: no push, so no frequency and no key."""
-    return db.one(
-        "SELECT 1 AS known, 1 AS friend, 0 AS key_used, erased, restricted, refused,"
-        " marketing_ok AS consented, 0 AS paused, birthday_year, 0 AS today, 0 AS week, 0 AS month,"
-        " 0 AS channel, 1 AS relevant FROM customer WHERE external_userid = :id",
-        id=customer,
-    )
 
 
 def kill_switches(db: Db) -> frozenset[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 from bot.store.db import Db, Row
 
@@ -13,7 +16,7 @@ INSERT INTO push (key, campaign, version, occasion, cycle, step, external_userid
 SELECT 'preview:' || :id, :campaign, :version, :occasion, :day, :step, :id, :purpose,
   'mass_single', coalesce((SELECT f.userid FROM follow f WHERE f.external_userid = :id
     AND f.ended_at IS NULL ORDER BY f.since_at, f.userid LIMIT 1), ''),
-  c.branch, :today, :now, :useful, :now, :kinds
+  c.branch, :today, :now, :useful, :now, :about
 FROM customer c WHERE c.external_userid = :id
 """
 
@@ -42,12 +45,14 @@ def sample(
     occasion: str,
     purpose: str,
     step: int,
+    subject: Mapping[str, Any],
     today: date,
     now: int,
 ) -> Row:
     """A push to one customer as if the day had come: for previews, which are undone.
 
-    Their next maturity, or a time deposit where they hold nothing.
+    Their next maturity, or a time deposit where they hold nothing; of other occasions what
+    ``subject`` says.
     """
     held = db.one(
         "SELECT matures_on, json_group_array(kind) AS kinds FROM holding"
@@ -56,6 +61,8 @@ def sample(
         id=customer,
         today=today.isoformat(),
     )
+    kinds = held["kinds"] if held else '["time_deposit"]'
+    about = kinds if occasion == "maturity" else json.dumps(subject, ensure_ascii=False)
     day = held["matures_on"] if held else (today + timedelta(days=step)).isoformat()
     push_id = db.insert(
         _SAMPLE,
@@ -69,7 +76,7 @@ def sample(
         today=today.isoformat(),
         now=now,
         useful=now + 86_400_000,
-        kinds=held["kinds"] if held else '["time_deposit"]',
+        about=about,
     )
     found = db.one("SELECT * FROM push WHERE id = :id", id=push_id)
     assert found is not None

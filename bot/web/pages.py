@@ -50,6 +50,7 @@ class Pages:
             "day_of": wording.day_of,
             "day": lambda on: wording.span_words(on, on, today(services.clock)),
             "yuan": wording.yuan,
+            "step_words": wording.step_words,
             "asset": lambda name: f"/static/{name}?v={versions[name]}",
         }
 

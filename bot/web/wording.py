@@ -171,3 +171,10 @@ def day_of(at: int | None) -> str:
 def iso(at: int | None) -> str | None:
     """Epoch milliseconds as ISO 8601 in Asia/Shanghai."""
     return None if at is None else datetime.fromtimestamp(at / 1000, SHANGHAI).isoformat()
+
+
+def step_words(occasion: str, step: str) -> str:
+    """Which step of an occasion a push is, after a space; "" where there is nothing to tell."""
+    if occasion == "journey":
+        return f" 第{int(step) + 1}步"
+    return f" 提前{step}天" if step not in {"", "0"} else ""

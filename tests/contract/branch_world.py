@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 
@@ -13,16 +13,18 @@ from bot import outbox
 from bot.actions import CancelMassSend, CreateMassSend, Errand
 from bot.clock import SHANGHAI, FixedClock
 from bot.errands.mass import MassSender
-from bot.jobs import plan_steps
-from bot.model import ExternalUserId, MsgId, UserId
+from bot.model import ChatId, ExternalUserId, MsgId, UserId
 from bot.outbox import Effect, Outbox
-from bot.permits import permits_of
+from bot.permits import audience_rule, permits_of
+from bot.planning import plan_steps
 from bot.rulebook import Rulebook
-from bot.store import consents, people, pushes, talk
+from bot.store import approvals, consents, people, planning, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import GroupMsg, MassSendTask, MemberSend, SendResult, WeComClient
 from bot.worker import stop_sending
+from scheduler.approval import audience_cover
+from scheduler.campaigns import parse_campaign
 
 TODAY = date(2026, 11, 24)
 
@@ -36,6 +38,7 @@ class Accepted:
     customers: list[str]
     text: str
     made_at: datetime
+    chat_type: str = "single"
     sent: dict[str, int] = field(default_factory=dict)
     cancelled: bool = False
 
@@ -61,13 +64,21 @@ class FakeWeCom:
         self.before(name)
 
     def add_msg_template(
-        self, chat_type: str, *, sender: UserId, external_userids: Sequence[str], text: str
+        self,
+        chat_type: str,
+        *,
+        sender: UserId,
+        external_userids: Sequence[str] = (),
+        chat_ids: Sequence[str] = (),
+        text: str,
     ) -> MassSendTask:
-        assert chat_type == "single"
+        assert bool(chat_ids) == (chat_type == "group") != bool(external_userids)
         self._call("create")
         msgid = MsgId(f"msg{len(self.tasks)}")
-        reached = [each for each in external_userids if each not in self.fail_list]
-        self.tasks.append(Accepted(msgid, sender, reached, text, self.clock.now()))
+        wanted = chat_ids or external_userids
+        reached = [each for each in wanted if each not in self.fail_list]
+        made = Accepted(msgid, sender, reached, text, self.clock.now(), chat_type)
+        self.tasks.append(made)
         self.after("create")
         return MassSendTask(msgid, self.fail_list)
 
@@ -96,6 +107,13 @@ class FakeWeCom:
         rows = [
             SendResult(UserId(userid), task.sent.get(each, 0), ExternalUserId(each))
             for each in task.customers[start : start + 2]
+            if task.chat_type == "single"
+        ]
+        # Of groups WeCom lists only those that were sent to.
+        rows += [
+            SendResult(UserId(userid), task.sent[each], chat_id=ChatId(each))
+            for each in task.customers[start : start + 2]
+            if task.chat_type == "group" and each in task.sent
         ]
         self.after("results")
         return rows, str(start + 2) if start + 2 < len(task.customers) else ""
@@ -103,13 +121,15 @@ class FakeWeCom:
     def get_groupmsg_list_v2(
         self, chat_type: str, start: datetime, end: datetime, *, filter_type: int, cursor: str
     ) -> tuple[list[GroupMsg], str]:
-        assert (chat_type, filter_type, cursor) == ("single", 0, "")
+        assert (filter_type, cursor) == (0, "")
         assert timedelta(0) <= end - start <= timedelta(days=31)
         self._call("list")
         found = [
             GroupMsg(each.msgid, None, each.made_at, 0, each.text)
             for each in self.tasks
-            if start <= each.made_at <= end and self.clock.now() - each.made_at >= self.lag
+            if each.chat_type == chat_type
+            and start <= each.made_at <= end
+            and self.clock.now() - each.made_at >= self.lag
         ]
         self.after("list")
         return found, ""
@@ -218,6 +238,50 @@ class Branch:
             )
         )
 
+    def group(self, chat_id: str, *members: str, owner: str = "lin", segment: str = "") -> None:
+        """A customer group with members."""
+
+        def keep(db: Db) -> None:
+            db.run(
+                "INSERT INTO group_chat (chat_id, name, owner, branch, segment)"
+                " VALUES (:id, :id, :owner, '东山支行', :segment)",
+                id=chat_id,
+                owner=owner,
+                segment=segment,
+            )
+            for member in members:
+                db.run(
+                    "INSERT INTO group_member (chat_id, member, joined_at) VALUES (:id, :who, 1)",
+                    id=chat_id,
+                    who=member,
+                )
+
+        self.store.write(keep)
+
+    def campaign(self, source: str, *, assessed: bool = True) -> None:
+        """A campaign that the release lets go out, beside those that are shipped."""
+        name = source.split("name: ")[1].split("\n", maxsplit=1)[0]
+        found = parse_campaign(source, f"{name}.md")
+        found.check(self.rules.segments)
+        self.rules = replace(
+            self.rules,
+            campaigns={**self.rules.campaigns, name: found},
+            release={**self.rules.release, f"campaigns/{name}.md": found.text_hash},
+        )
+        self.mass.rules = self.rules
+        self.mass.__dict__.pop("judge", None)
+        if assessed and found.profiling:
+            about = audience_cover(found, audience_rule(self.rules, found))
+            self.store.write(
+                lambda db: approvals.keep_assessment(db, name, about, "ann", {}, self.now)
+            )
+
+    def only(self, *names: str) -> None:
+        """Leave all other campaigns out."""
+        kept = {name: self.rules.campaigns[name] for name in names}
+        self.rules = self.mass.rules = replace(self.rules, campaigns=kept)
+        self.mass.__dict__.pop("judge", None)
+
     def refuse(self, customer: str) -> None:
         """A refusal is committed, with what it stops."""
         now = self.now
@@ -241,9 +305,9 @@ class Branch:
         return int(self.clock.now().timestamp() * 1000)
 
     def plan(self, on: date = TODAY) -> int:
-        return self.store.write(lambda db: pushes.plan(db, self.steps(db, on), self.now))
+        return self.store.write(lambda db: planning.plan(db, self.steps(db, on), self.now))
 
-    def steps(self, db: Db, on: date) -> list[pushes.PlanStep]:
+    def steps(self, db: Db, on: date) -> list[planning.PlanStep]:
         """What a day's planning looks for, by the texts in force."""
         return plan_steps(self.rules, on, permits_of(db, self.rules, self.clock.now()))
 
@@ -273,6 +337,23 @@ class Branch:
             self.mass.poll()
 
     # -- what to look at
+
+    def keys(self) -> list[str]:
+        """The once-only keys of all pushes."""
+        return [row[0] for row in self.store.read().rows("SELECT key FROM push ORDER BY key")]
+
+    def status_of(self, campaign: str) -> str:
+        """The status of a campaign's only push."""
+        return str(
+            self.store.read().value("SELECT status FROM push WHERE campaign = :c", c=campaign)
+        )
+
+    def by_chat(self, campaign: str) -> dict[str, str]:
+        """The status of each group's push of a campaign."""
+        rows = self.store.read().rows(
+            "SELECT chat_id, status FROM push WHERE campaign = :c", c=campaign
+        )
+        return {row["chat_id"]: row["status"] for row in rows}
 
     def pushes(self) -> list[tuple[str, str, str | None, int]]:
         """(customer, status, reason, attempt) of every push, in order."""

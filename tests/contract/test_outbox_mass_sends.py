@@ -17,7 +17,7 @@ from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.model import UserId
 from bot.outbox import Outbox
 from bot.rulebook import Rulebook
-from bot.store import pushes
+from bot.store import planning, weighing
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 
@@ -161,7 +161,7 @@ def test_G6_a_text_that_the_release_does_not_pin_is_held(branch: Branch) -> None
     assert branch.wecom.calls == []
 
 
-def test_G13_the_channels_own_quota_is_never_planned_beyond(branch: Branch) -> None:
+def test_G13_F4_the_channels_own_quota_is_never_planned_beyond(branch: Branch) -> None:
     branch.meet("wm_a", birthday=BORN)
 
     def used(db: Db) -> None:
@@ -176,7 +176,7 @@ def test_G13_the_channels_own_quota_is_never_planned_beyond(branch: Branch) -> N
     branch.store.write(used)
     branch.plan()
     branch.send()
-    assert branch.decisions("wm_a") == [("drop", '["G13"]')]
+    assert branch.decisions("wm_a") == [("drop", '["G13", "F4"]')]
 
 
 def test_C3_F5_a_complaint_holds_the_greeting_until_its_case_is_closed(branch: Branch) -> None:
@@ -245,7 +245,9 @@ def add_push(db: Db, key: str, purpose: str, status: str, at: datetime) -> None:
 def standing(branch: Branch) -> Row:
     """What the gate is told about the planned greeting."""
     number = branch.store.read().value("SELECT id FROM push WHERE occasion = 'birthday'")
-    return pushes.standings(branch.store.read(), [number], branch.clock.now())[number]
+    return weighing.standings(branch.store.read(), [number], branch.clock.now(), "month_days")[
+        number
+    ]
 
 
 def test_T8_a_notice_names_the_kind_and_the_day_and_never_a_sum_an_account_or_a_reason(
@@ -868,7 +870,7 @@ def test_results_read_before_a_cancellation_do_not_bring_the_task_back(branch: B
     branch.send()
     before = branch.store.read().one("SELECT * FROM send_task")
     assert before is not None
-    results = branch.mass._results(before)
+    results = branch.mass.doubts.results(before)
     add_errand(branch, CancelMassSend(1, "stale"))
     branch.work()
     branch.store.write(lambda db: branch.mass._settle(db, before, results))
@@ -1012,7 +1014,7 @@ def greetings(branch: Branch, first: date, last: date) -> list[tuple[str, str]]:
 
         def ring(db: Db, day: date = day) -> None:
             if db.value("SELECT 1 FROM customer WHERE next_birthday_on <= :d", d=day.isoformat()):
-                pushes.plan(db, branch.steps(db, day), branch.now)
+                planning.plan(db, branch.steps(db, day), branch.now)
                 branch.rules.advance_birthdays(db, branch.now)
 
         # The next day that matters, so that nine years cost nothing.
@@ -1021,7 +1023,9 @@ def greetings(branch: Branch, first: date, last: date) -> list[tuple[str, str]]:
         day = max(day + timedelta(days=1), min(date.fromisoformat(ahead), last))
         if date.fromisoformat(ahead) > last:
             break
-    rows = branch.store.read().rows("SELECT planned_on, cycle FROM push ORDER BY planned_on")
+    rows = branch.store.read().rows(
+        "SELECT planned_on, cycle FROM push WHERE occasion = 'birthday' ORDER BY planned_on"
+    )
     return [tuple(row) for row in rows]
 
 

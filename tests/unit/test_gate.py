@@ -220,12 +220,24 @@ def test_G12_F1_quiet_hours_and_closed_days_hold_until_the_next_opening(
     assert decide(useful, at=moment) == expected
 
 
-@pytest.mark.parametrize(
-    "counts", [{"sent_today": 1}, {"sent_this_week": 2}, {"sent_this_month": 6}]
-)
-def test_G13_F3_a_full_cap_drops_marketing_alone(counts: dict[str, int]) -> None:
-    assert decide(standing=good(**counts)) == drop("G13")
-    assert decide(GREETING, good(**counts)) == SEND
+FULL = [{"sent_today": 1}, {"sent_this_week": 2}, {"sent_this_month": 6}]
+TOMORROW = datetime(2026, 11, 25, 9, 0, tzinfo=SHANGHAI).astimezone(UTC)
+EARLY = datetime(2026, 11, 25, 8, 30, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+@pytest.mark.parametrize("counts", FULL)
+def test_G13_F3_over_a_cap_what_is_useful_tomorrow_moves_and_the_rest_is_dropped(
+    counts: dict[str, int],
+) -> None:
+    moved = Decision(Answer.HOLD, ("G13", "F3"), TOMORROW)
+    assert decide(standing=good(**counts)) == moved
+    today_only = replace(OFFER, useful_until=TOMORROW)
+    assert decide(today_only, good(**counts)) == Decision(Answer.DROP, ("G13", "F3"))
+
+
+@pytest.mark.parametrize("counts", FULL)
+def test_G13_F3_a_greeting_obeys_the_caps_and_service_does_not(counts: dict[str, int]) -> None:
+    assert decide(GREETING, good(**counts)) == Decision(Answer.HOLD, ("G13", "F3"), EARLY)
     assert decide(NOTICE, good(**counts)) == SEND
 
 
@@ -234,9 +246,9 @@ def test_G13_F3_one_below_each_cap_is_sent() -> None:
 
 
 @pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE])
-def test_G13_the_channels_own_quota_stops_every_purpose(candidate: Candidate) -> None:
+def test_G13_F4_the_channels_own_quota_stops_every_purpose(candidate: Candidate) -> None:
     assert decide(candidate, good(channel_used=29)) == SEND
-    assert decide(candidate, good(channel_used=30)) == drop("G13")
+    assert decide(candidate, good(channel_used=30)) == Decision(Answer.DROP, ("G13", "F4"))
 
 
 @pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
@@ -277,6 +289,18 @@ MISSING = {
     "key_used": "G14",
     "relevant": "G15",
 }
+
+
+TO_GROUP = replace(OFFER, channel=Channel.MASS_GROUP)
+
+
+def test_K10_no_product_goes_to_a_group_in_which_anyone_refused_and_other_things_may() -> None:
+    refused = good(refused=True)
+    assert decide(TO_GROUP, refused) == Decision(Answer.DROP, ("G3", "K10"))
+    assert decide(replace(TO_GROUP, sells=False), refused) == SEND
+    assert decide(TO_GROUP, good(born_on=False)) == SEND
+    unread = Decision(Answer.HOLD, ("G3", "unknown"), LATER)
+    assert decide(TO_GROUP, good(refused=None)) == unread
 
 
 @pytest.mark.parametrize("name", Standing.__dataclass_fields__)
@@ -322,7 +346,7 @@ BAD: dict[str, Case] = {
         shanghai(2026, 11, 24, 21, 0),
         hold("G12", shanghai(2026, 11, 25, 9, 0)),
     ),
-    "G13": Case(OFFER, good(sent_today=1), NOON, drop("G13")),
+    "G13": Case(OFFER, good(sent_today=1), NOON, Decision(Answer.HOLD, ("G13", "F3"), TOMORROW)),
     "G14": Case(OFFER, good(key_used=True), NOON, drop("G14")),
     "G15": Case(OFFER, good(relevant=False), NOON, drop("G15")),
 }

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from bot.clock import today
-from bot.store import lists
+from bot.store import chats, lists
 from bot.store.account import PARTS, account
 from bot.store.db import Db, Row
+from bot.store.lists import groups_seen
 from bot.store.sight import visible_to
 from bot.store.views import visible_of
 from bot.web.auth import Person, SignedIn, services_of
@@ -21,6 +22,7 @@ from bot.web.console.customers import push_entry
 from bot.web.console.telling import Teller
 from bot.web.pages import Missing
 from bot.web.services import Services
+from scheduler.audience import EVERYONE
 
 router = APIRouter(include_in_schema=False)
 STATUSES = (
@@ -71,7 +73,7 @@ def pushes(
         entries=[
             {
                 **push_entry(services, row),
-                "customer": teller.name(row["external_userid"]) if row["external_userid"] else "",
+                "customer": _recipient(db, teller, row),
                 "sender": teller.staff(row["sender"]),
             }
             for row in rows
@@ -97,8 +99,10 @@ def plan(
     day = _day(services, on)
     entries = services.plan(day.isoformat())
     db = services.database.read()
-    seen = visible_of(db, visible_to(person.viewer), [each["external_userid"] for each in entries])
-    shown = [each for each in entries if each["external_userid"] in seen]
+    people = [each["external_userid"] for each in entries if each["external_userid"]]
+    seen = visible_of(db, visible_to(person.viewer), people)
+    seen |= groups_seen(db, person.viewer)
+    shown = [each for each in entries if (each["chat_id"] or each["external_userid"]) in seen]
     answer: Response = request.app.state.pages.page(
         "plan.html",
         person,
@@ -144,6 +148,8 @@ def _step(services: Services, teller: Teller, row: Row) -> dict[str, Any]:
         detail = " ".join((label("consent_channel", channel), proof)).strip()
     elif part == "answered":
         detail = label("push_reason", detail)
+    elif what == "by_rule":
+        detail = _inputs_words(services, detail)
     elif part == "chosen":
         cycle, _, step = detail.partition(" ")
         detail = f"{cycle} 提前{step}天" if step not in {"", "0"} else cycle
@@ -173,12 +179,47 @@ def _told(
     return [
         {
             **each,
-            "name": teller.name(each["external_userid"]),
+            "name": _recipient(db, teller, each),
             "by": teller.staff(each["sender"]),
+            "chosen": chosen_words(services, each["chosen"]),
             "why": [label("rule", rule) for rule in each["rules"]],
         }
         for each in entries
     ]
+
+
+def _recipient(db: Db, teller: Teller, entry: Any) -> str:
+    """The customer, or the group, of a push."""
+    if entry["chat_id"]:
+        return f"群「{chats.group_name(db, entry['chat_id'])}」"
+    return teller.name(entry["external_userid"]) if entry["external_userid"] else ""
+
+
+def _inputs_words(services: Services, detail: str) -> str:
+    """What a choice rested on: the words of a list in JSON, before the rule itself."""
+    words, _ = json.JSONDecoder().raw_decode(detail)
+    return "、".join(_input_words(services, *word.split(" ", 1)) for word in words)
+
+
+def _input_words(services: Services, kind: str, name: str) -> str:
+    slug, _, version = name.partition(" ")
+    segments = {rule.name: rule.label for rule in services.rules.segments}
+    told = segments.get(slug) if kind == "segment" else None
+    told = told or services.rules.label(kind, name)
+    return f"{told}(规则第 {version} 版)" if kind == "segment" else told
+
+
+def chosen_words(services: Services, chosen: dict[str, Any]) -> str:
+    """Why somebody is in it: the rule of the campaign, in words."""
+    audience = chosen["by"].get("audience", EVERYONE)
+    if audience == EVERYONE:
+        return ""
+    label = services.rules.label
+    segments = {rule.name: rule.label for rule in services.rules.segments}
+    return ";".join(
+        "、".join(segments.get(name) or label(kind, name) for name in names)
+        for kind, names in audience.items()
+    )
 
 
 def _day(services: Services, written: str) -> date:

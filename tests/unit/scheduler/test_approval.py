@@ -30,6 +30,7 @@ from scheduler.approval import (
     stamp_of,
     state_of,
 )
+from scheduler.audience import Audience
 from scheduler.campaigns import Campaign, parse_campaign
 
 ROOT = Path(__file__).parents[3]
@@ -210,4 +211,4 @@ def test_a_mistake_in_the_file_is_answered_with_what_to_write(
 
 def test_T7_choosing_by_a_segment_is_profiling_and_everyone_is_not(birthday: Campaign) -> None:
     assert not is_profiling(birthday)
-    assert is_profiling(replace(birthday, audience="merchant"))
+    assert is_profiling(replace(birthday, audience=Audience({"segment": ("merchant",)})))

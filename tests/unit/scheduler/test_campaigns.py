@@ -10,7 +10,7 @@ import pytest
 
 from bot.errors import Invalid
 from bot.model import Layer, Purpose
-from scheduler.campaigns import load_campaigns
+from scheduler.campaigns import Campaign, load_campaigns
 from scheduler.messages import load_messages
 from scheduler.release import (
     is_released,
@@ -31,6 +31,10 @@ def templates(tmp_path: Path) -> Path:
     return copy
 
 
+def shipped(name: str, folder: Path = TEMPLATES) -> Campaign:
+    return next(c for c in load_campaigns(folder / "campaigns") if c.name == name)
+
+
 def edit(file: Path, old: str, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert old in text
@@ -38,7 +42,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 
 def test_the_shipped_campaigns_are_a_plain_greeting_and_a_service_notice() -> None:
-    birthday, maturity = load_campaigns(TEMPLATES / "campaigns")
+    birthday, maturity = shipped("birthday"), shipped("maturity")
     assert (birthday.purpose, birthday.steps) == (Purpose.GREETING, (0,))
     assert (maturity.purpose, maturity.steps) == (Purpose.SERVICE, (30, 7, 1, 0))
     assert birthday.personal
@@ -47,7 +51,7 @@ def test_the_shipped_campaigns_are_a_plain_greeting_and_a_service_notice() -> No
 
 
 def test_a_greeting_is_useful_until_its_day_ends_in_shanghai() -> None:
-    birthday, maturity = load_campaigns(TEMPLATES / "campaigns")
+    birthday, maturity = shipped("birthday"), shipped("maturity")
     day = date(2026, 12, 31)
     assert datetime(2026, 12, 31, 16, tzinfo=UTC) == birthday.useful_until(0, day)
     assert datetime(2027, 1, 3, 16, tzinfo=UTC) == maturity.useful_until(7, day)
@@ -139,18 +143,19 @@ def test_the_release_pins_every_shipped_text() -> None:
         *load_campaigns(TEMPLATES / "campaigns"),
         *load_messages(TEMPLATES / "messages").values(),
     ]
-    assert all(is_released(text, release) for text in texts)
-    assert len(texts) + 1 == len(release)  # and words.yaml
+    own = {text.name for text in texts if not is_released(text, release)}
+    assert own == {"near_line", "dormant", "newcomer"}  # marketing waits for its approval
+    assert len(texts) - len(own) + 1 == len(release)  # and words.yaml
 
 
 def test_a_changed_word_is_no_longer_of_the_release(templates: Path) -> None:
     edit(templates / "campaigns" / "birthday.md", "身体健康", "身体安康")
-    birthday, maturity = load_campaigns(templates / "campaigns")
+    birthday, maturity = shipped("birthday", templates), shipped("maturity", templates)
     release = load_release(templates)
     assert verify_release(templates) == ["campaigns/birthday.md"]
     assert not is_released(birthday, release)
     assert is_released(maturity, release)
-    assert text_hash(birthday) != text_hash(load_campaigns(TEMPLATES / "campaigns")[0])
+    assert text_hash(birthday) != text_hash(shipped("birthday"))
 
 
 def test_changed_wording_of_maturities_is_no_longer_of_the_release(templates: Path) -> None:

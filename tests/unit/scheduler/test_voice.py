@@ -211,6 +211,9 @@ def campaign_values(campaign: Campaign, words: Words, step: int) -> list[dict[st
             {**SAMPLE, "calendar": "solar"},
             {**SAMPLE, "calendar": "lunar", "lunar_day": "农历闰六月二十九", "address": "欧阳老师"},
         ]
+    if campaign.occasion != "maturity":
+        own = {"years": 10, "festival": "中秋", "weekday": "周五", "season": "Q4", "step": step}
+        return [{**SAMPLE, **own}, {**SAMPLE, **own, "stop_way": words.stop_way()}]
     kinds = [*([kind] for kind in words.products), ["time_deposit", "large_cd", "wealth"]]
     return [
         {**SAMPLE, "step": step, **words.maturity(kind, date(2027, 12, 28), TODAY)}

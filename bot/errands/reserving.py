@@ -1,0 +1,69 @@
+"""What a batch of pushes has taken already: the frequency ledger between reading and writing.
+
+The store is read once for a batch; who is let go in it counts for those who come after (F3).
+The first rank comes first: service, maturity, wishes, events, products.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.model import Purpose
+from bot.store.db import Row
+
+_COUNTED = frozenset({Purpose.MARKETING, Purpose.GREETING})
+
+
+@dataclass
+class Taken:
+    """The sends of one batch, by customer or group."""
+
+    _counted: Counter[str] = field(default_factory=Counter)
+    _all: Counter[str] = field(default_factory=Counter)
+    _campaigns: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _judged: set[int] = field(default_factory=set)
+
+    @staticmethod
+    def in_order(rows: Iterable[Row]) -> list[Row]:
+        """Whoever goes first in the ledger is judged first."""
+        return sorted(rows, key=lambda row: (row["rank"], row["id"]))
+
+    def with_taken(self, push: Row, found: Row | None) -> Mapping[str, Any] | None:
+        """What the store knows, and what this batch has added to it."""
+        if found is None:
+            return None
+        who = subject_of(push)
+        waiting = sum(int(each) not in self._judged for each in json.loads(found["reserved"]))
+        more = self._counted[who] + waiting
+        return dict(found) | {
+            "today": found["today"] + more,
+            "week": found["week"] + more + (found["birthday_soon"] or 0),
+            "month": found["month"] + more,
+            "channel": found["channel"] + self._all[who],
+        }
+
+    def of_campaign(self, campaign: str, subject: str = "") -> int:
+        """How many of a campaign this batch lets go, to one customer or group or to all."""
+        return self._campaigns[campaign, subject]
+
+    def settle(self, push: Row, *, sent: bool) -> None:
+        """A push was judged; one that goes takes its place, unless a task had it already."""
+        self._judged.add(push["id"])
+        if not sent or push["status"] == "tasked":
+            return
+        who = subject_of(push)
+        self._all[who] += 1
+        self._campaigns[push["campaign"], ""] += 1
+        self._campaigns[push["campaign"], who] += 1
+        if push["purpose"] in _COUNTED:
+            self._counted[who] += 1
+
+
+def subject_of(push: Row) -> str:
+    """The customer or the group of a push."""
+    who: str = push["chat_id"] or push["external_userid"]
+    return who
