@@ -42,16 +42,22 @@ _RATE_LIKE = re.compile(
     r"(?:/|每|一)?(?:斤|亩|平|一个月|每月|个月|/月|一平|一天|一年(?!期|定|的?理财|的?定|存)|一晚|一课|一节)"
 )
 _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|每天|一年|按月)[^ ,。!?;、]{0,5}$")
-_PER = re.compile(r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人)$")
+_PER = re.compile(
+    r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人|口人|口|户|家|股|学期|季度)$"
+)
 _DONE = re.compile(r"(?:[给收付交花随包打垫退赔发]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]")
 _LOAN = re.compile("贷(?:款|个|点|到|出|了|得|啲|多|了个|它|上)?$")
-_FEE = re.compile("课|班|琴|[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保")
+_FEE = re.compile(
+    "护工|保姆|月嫂|伙食|托管|课|班|琴|[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保"
+)
 _WRONG = re.compile(
     r"(?:看岔|看错|记错|说错|写错|打错|弄错|搞错|讲错|算错|听错|记岔|说岔|口误|更正|更改|改期|延期)"
     r"|改(?:到|成|为|在|了)|现在改|(?:推|延|挪|提前|拖)(?:迟|后)?到|变(?:成|更)"
     r"|不是.{1,8}?[,、; ]?\s?(?:而?是|应该是)"
 )
 """Between two dates or two sums: the second one holds."""
+_SHIFTED = re.compile("[挪搬转][到去]")
+"""两万我挪到…: the money moves, no day is changed."""
 _CORRECTED = re.compile(
     r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|改(?=[\d一二三四五六七八九十])"
     r"|推到|推迟到|提前到|更正"
@@ -83,7 +89,7 @@ class Attachments:
 
     def __init__(self, message: Message, sent_at: datetime, money: Money) -> None:
         self._message, self._sent_at, self._money = message, sent_at, money
-        self._busy: set[int] = set()
+        self._busy: dict[int, set[FactType]] = {}
         self._events: set[int] = set()
 
     @property
@@ -110,8 +116,11 @@ class Attachments:
         found = _PER.search(text, max(0, amount.start - 4), amount.start)
         if found is None:
             return False
-        yearly = found.group().endswith("年") and _FEE.search(text, 0, amount.start)
-        return not yearly or sum(other.sure for other in self._money.find(text)) > 1
+        alone = sum(other.sure for other in self._money.find(text)) <= 1
+        term = found.group().endswith(("年", "月", "学期", "季度"))
+        if term and _FEE.search(text, 0, amount.start) is None:
+            return True
+        return not ((term or found.group().endswith(("人", "口", "户", "家", "股"))) and alone)
 
     def _monthly(self, amount: Amount) -> bool:
         """每月还三千 beside another sum is what is paid each time, not what is owed."""
@@ -206,12 +215,11 @@ class Attachments:
 
     def give(self, readings: list[Reading]) -> None:
         """Fill ``amount``, ``date_from`` and ``date_to`` of the readings that take them."""
-        self._busy = {
-            clause
-            for r in readings
-            if r.frame.type is not FactType.LIFE_EVENT
-            for clause in range(r.clauses[0], r.clauses[1] + 1)
-        }
+        self._busy = {}
+        for r in readings:
+            if r.frame.type is not FactType.LIFE_EVENT:
+                for clause in range(r.clauses[0], r.clauses[1] + 1):
+                    self._busy.setdefault(clause, set()).add(r.frame.type)
         self._events = {
             clause
             for r in readings
@@ -253,6 +261,7 @@ class Attachments:
             item
             for item, after in pairwise(found)
             if _WRONG.search(text, max(0, item.start - 3), after.start) is None
+            or (isinstance(item, Amount) and _SHIFTED.search(text, item.end, after.start))
         ]
         return kept + found[-1:]
 
@@ -264,9 +273,10 @@ class Attachments:
             if own:
                 out[index] = self._best(reading, own)
         for index, reading in enumerate(readings):
-            if index in out and not _vague(out[index]):
+            had = out.get(index)
+            if had is not None and not (_vague(had) or self._waits(reading, had)):
                 continue
-            for clause in self._around(reading):
+            for clause in self._around(reading, past_own=had is not None):
                 loose = [
                     item
                     for item in found
@@ -275,9 +285,20 @@ class Attachments:
                     and not self._claimed(item, reading, out, readings)
                 ]
                 if loose:
-                    out[index] = self._better(out.get(index), self._best(reading, loose))
+                    new = self._best(reading, loose)
+                    if had is None or _vague(had) or self._moves(new):
+                        out[index] = self._better(had, new)
                     break
         return out
+
+    def _moves(self, item: Amount | When) -> bool:
+        """三号给他: the day on which the money itself goes."""
+        return isinstance(item, When) and _MOVES.match(self._message.text, item.end) is not None
+
+    def _waits(self, reading: Reading, item: Amount | When) -> bool:
+        """清明要立碑: a day of the matter, beside which the day of paying may still stand."""
+        flows = reading.frame.type in _FLOWS
+        return flows and isinstance(item, When) and item.kind == "feast" and not self._moves(item)
 
     def _fits(self, reading: Reading, item: Amount | When) -> bool:
         """贷八十万 is a wish for credit; 给了十六万 has no day that is still to come."""
@@ -334,14 +355,17 @@ class Attachments:
         first, last = reading.clauses
         return first <= self._message.clause_at(item.start) <= last
 
-    def _around(self, reading: Reading) -> list[int]:
+    def _around(self, reading: Reading, *, past_own: bool) -> list[int]:
         """Free clauses after the reading, then before it, up to the next busy one."""
         first, last = reading.clauses
         out: list[int] = []
         for step, start in ((1, last), (-1, first)):
             for distance in range(1, _REACH + 1):
                 clause = start + step * distance
-                if clause in self._busy or not 0 <= clause < len(self._message.clauses):
+                if not 0 <= clause < len(self._message.clauses):
+                    break
+                busy = self._busy.get(clause, set())
+                if busy and not (past_own and busy == {reading.frame.type}):
                     break
                 out.append(clause)
         return out

@@ -284,8 +284,8 @@ def _elsewhere(winner: Reading, other: Reading, message: Message) -> bool:
         return False
     words = message.text[other.start : other.end]
     if other.frame.type is FactType.OUTFLOW:
-        own_loan = "还" in words and "贷" in message.text[winner.start : winner.end + 4]
-        if "交" not in words and not own_loan:
+        held = message.text[slice(*message.around(*winner.clauses))]
+        if not (("还" in words and "贷" in held) or ("交" in words and "险" in held)):
             return False
     if other.frame.type is FactType.INFLOW and re.search("[拿取领]", words) is None:
         return False
