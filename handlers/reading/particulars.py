@@ -12,6 +12,8 @@ from handlers.reading.numerals import integer
 _D = "一二三四五六七八九"
 _LUNAR_WORD = re.compile("农历|阴历|旧历|老历|古历")
 _SOLAR_WORD = re.compile("阳历|公历|新历|国历|西历")
+_SOLAR_SAID = re.compile(f"是(?:{_SOLAR_WORD.pattern})")
+"""腊月初一 is lunar whatever is said of 阳历, unless that is what it is."""
 _LUNAR_SHAPE = re.compile(rf"正月|冬月|腊月|(?<![年])初[{_D}十]|廿")
 _BIRTH = re.compile(
     rf"(?P<m>1[0-2]|0?[1-9]|十[一二]?|[{_D}]|正|冬|腊)\s?月份?\s?"
@@ -61,8 +63,8 @@ _COUNT = re.compile(
     "|(?P<pair>两口子|娘俩|爷俩|母子俩|母女俩|父子俩|父女俩|老两口|小两口|我俩|俺俩|我们俩|咱俩|夫妻俩|俩人|俩(?!月)|一大一小|夫妻)"
     r"|(?P<three>爷仨|娘仨|一家三口|两大一小|一大两小|仨)|(?P<four>一家四口|两大两小)"
 )
-_SON = "儿子|小子|男娃|男孩|儿|崽"
-_DAUGHTER = "女儿|闺女|丫头|女娃|女孩|女|姑娘|千金"
+_SON = "儿子|小子|男娃|男孩|儿|崽|仔|囝|男"
+_DAUGHTER = "女儿|闺女|丫头|女娃|女孩|女|囡|姑娘|千金"
 _BOTH = re.compile(
     f"(?P<a>[一两二三四俩仨1-4])个?(?:{_SON}|{_DAUGHTER})[和跟、, ]?"
     f"(?P<b>[一两二三四俩仨1-4])个?(?:{_SON}|{_DAUGHTER})"
@@ -106,7 +108,8 @@ def birth(text: str, start: int, end: int, today: date) -> dict[str, Any] | None
             value["month"], value["day"], calendar = _FEASTS[feast.group()]
         elif not _relative(text, start, end, today, value):
             return None
-    calendar = _named(text, start, end) or calendar
+    if calendar != "lunar" or found is None or _SOLAR_SAID.search(text, start, end):
+        calendar = _named(text, start, end) or calendar
     if calendar:
         value["calendar"] = calendar
     year = _YEAR.search(text, start, end)
