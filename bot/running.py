@@ -152,8 +152,7 @@ def run_demo(port: int) -> None:
         populate(sandbox.world, town, day)
         bot = _demo_bot(folder, spec, port, sandbox.bot_environment())
         for kind, file in core_files(day, folder / "core").items():
-            if kind in {"staff", "customers", "holdings", "consents"}:
-                import_sheet(bot.settings, file, kind, None, dry_run=False, bot=bot)
+            import_sheet(bot.settings, file, kind, None, dry_run=False, bot=bot)
         story, staffers = Story(sandbox.world, town), Staffers(sandbox.world, town)
         sandbox.sandbox.story = story
         opener = threading.Thread(

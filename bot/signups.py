@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bot.actions import Errand, TellStaff
 from bot.model import UserId
-from bot.store import events, people
+from bot.store import events, people, views
 from bot.store.db import Db, Row
 from scheduler.voice import moment_words
 
@@ -61,7 +61,7 @@ def _values(db: Db, rows: list[Row], userid: str, now: datetime) -> dict[str, st
 
 def _one(db: Db, row: Row, userid: str) -> str:
     """王姐2位, 李叔(候补), 赵老师(取消): as the employee knows them."""
-    name = people.known_as(db, row["external_userid"], userid)
+    name = views.customer_name(db, userid, row["external_userid"]) or "一位客户"
     party = f"{row['party']}位" if row["party"] > 1 else ""
     state = _STATES.get(row["status"])
     return f"{name}{party}" + (f"({state})" if state else "")

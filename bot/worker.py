@@ -32,7 +32,7 @@ from bot.happenings import CaseClosed, CaseOpened, RefusalKept, SignUpKept
 from bot.inbox import Inbox, Item, fail, settle
 from bot.kf import KfMessage, KfRecall, parse_item
 from bot.listening import ARCHIVE, KF, Listener, unpack_record
-from bot.model import ExternalUserId, UserId
+from bot.model import ChatId, ExternalUserId, UserId
 from bot.recording import record_event, record_kf
 from bot.rulebook import Rulebook
 from bot.store import cases, consents, events, journal, ledger, people, pushes, talk
@@ -77,10 +77,10 @@ class KnownNow:
         """Whether a message was a refusal or a complaint, which are answered as such."""
         return ledger.speaks_for_itself(self.db, msgid)
 
-    def events_for(self, customer: ExternalUserId) -> list[OpenEvent]:
-        """Events of the customer's branch that take sign-ups now, the next one first."""
-        who = people.customer(self.db, customer)
-        found = events.open_for(self.db, who["branch"] if who else "", self._now_ms())
+    def events_for(self, customer: ExternalUserId, chat_id: ChatId) -> list[OpenEvent]:
+        """Events that the customer may mean where they speak, the next one first."""
+        branch = people.branch_of(self.db, customer, chat_id)
+        found = events.open_for(self.db, branch, self._now_ms(), chat_id)
         return [_open_event(row) for row in found]
 
     def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:

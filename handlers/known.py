@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.model import ExternalUserId, UserId
+from bot.model import ChatId, ExternalUserId, UserId
 from handlers.rules import EscalationRules
 
 
@@ -55,8 +55,8 @@ class Known(Protocol):
         """Whether a message was a refusal or a complaint, which are answered as such."""
         ...
 
-    def events_for(self, customer: ExternalUserId) -> list[OpenEvent]:
-        """Events of the customer's branch that take sign-ups now, the next one first."""
+    def events_for(self, customer: ExternalUserId, chat_id: ChatId) -> list[OpenEvent]:
+        """Events that the customer may mean where they speak, the next one first."""
         ...
 
     def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:

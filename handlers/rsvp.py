@@ -28,7 +28,7 @@ def take_sign_up(event: FactLearned, known: Known) -> Iterator[Action]:
 
 def _yes(event: FactLearned, known: Known) -> Iterator[Action]:
     party = int(event.fact.value.get("party", 1))
-    some = known.events_for(event.customer)
+    some = known.events_for(event.customer, event.chat_id)
     meant = _meant(some, event.fact.evidence.text)
     if len(meant) == 1:
         source = "kf" if event.open_kfid else "talk"

@@ -14,7 +14,7 @@ from bot.links import LoginLinks
 from bot.model import UserId
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
-from bot.store import cases, finding, journal, ledger, people, sight, talk
+from bot.store import cases, finding, journal, ledger, people, sight, talk, views
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 from bot.wecom import Button, WeComClient, button_card, text_message
@@ -129,7 +129,7 @@ class Desk:
 
     def customer_name(self, db: Db, customer: str, userid: str) -> str:
         """How an employee knows a customer: their remark, else the name."""
-        return people.known_as(db, customer, userid)
+        return views.customer_name(db, userid, customer) or "一位客户"
 
     def _address(self, db: Db, customer: str, userid: str) -> str:
         who = people.customer(db, customer)

@@ -115,14 +115,24 @@ def events(db: Db, *, before: int, limit: int, branch: str = "") -> list[Row]:
     )
 
 
-def open_for(db: Db, branch: str, now: int) -> list[Row]:
-    """Events that somebody of a branch can still sign up for, the next one first."""
-    return db.rows(
-        "SELECT * FROM event WHERE status = 'open' AND sign_up_until > :now"
-        " AND branch IN ('', :branch) ORDER BY starts_at, id",
+def open_for(db: Db, branch: str, now: int, chat_id: str = "") -> list[Row]:
+    """Events that somebody of a branch can still sign up for, the next one first.
+
+    Said in a group that is the audience of some events, only those can be meant; elsewhere
+    those of other groups cannot.
+    """
+    found = db.rows(
+        "SELECT e.*, (SELECT g.chat_id FROM group_chat g WHERE g.name = e.audience"
+        " AND g.dismissed_at IS NULL ORDER BY g.chat_id = :chat DESC LIMIT 1) AS group_id"
+        " FROM event e WHERE e.status = 'open' AND e.sign_up_until > :now"
+        " AND e.branch IN ('', :branch) ORDER BY e.starts_at, e.id",
         now=now,
         branch=branch,
+        chat=chat_id,
     )
+    here = [row for row in found if chat_id and row["group_id"] == chat_id]
+    elsewhere = [row for row in found if not row["group_id"] or not chat_id]
+    return here or elsewhere
 
 
 def signups(db: Db, who: Viewer, event_id: int, *, after: int = 0, limit: int = 500) -> list[Row]:

@@ -303,15 +303,13 @@ def responsible_for(db: Db, external_userid: str, chat_id: str = "") -> UserId |
     return UserId(fallback) if fallback else None
 
 
-def known_as(db: Db, external_userid: str, userid: str) -> str:
-    """How an employee knows a customer: their remark, else the name."""
-    remark = db.value(
-        "SELECT remark FROM follow WHERE userid = :userid AND external_userid = :id",
-        userid=userid,
-        id=external_userid,
-    )
+def branch_of(db: Db, external_userid: str, chat_id: str = "") -> str:
+    """A customer's branch: the bank's word, else that of the group they speak in."""
     who = customer(db, external_userid)
-    return str(remark or (who["name"] if who and who["name"] else "一位客户"))
+    if who is not None and who["branch"]:
+        return str(who["branch"])
+    found = group(db, chat_id) if chat_id else None
+    return str(found["branch"]) if found is not None else ""
 
 
 # -- groups

@@ -165,6 +165,28 @@ def test_at_the_door_everybody_is_counted_once(store: Database, tea: int) -> Non
     assert {"wm_a": ("came", 1), "wm_x": ("came", 1)} == states(store)
 
 
+def test_in_a_group_its_own_events_are_meant_and_elsewhere_those_of_no_group(
+    store: Database,
+) -> None:
+    def more(db: Db) -> None:
+        an_event(db)
+        db.run(
+            "INSERT INTO event (code, name, starts_at, ends_at, sign_up_until, seats, audience)"
+            " SELECT 'E2', '大棚课', starts_at, ends_at, sign_up_until, 9, '种养群' FROM event"
+        )
+        for chat, name in (("wrFarm", "种养群"), ("wrTown", "街坊群")):
+            db.run(
+                "INSERT INTO group_chat (chat_id, name) VALUES (:chat, :name)", chat=chat, name=name
+            )
+
+    store.write(more)
+
+    def meant(chat_id: str) -> list[str]:
+        return [row["code"] for row in events.open_for(store.read(), "城东支行", NOW, chat_id)]
+
+    assert (["E2"], ["E1"], ["E1", "E2"]) == (meant("wrFarm"), meant("wrTown"), meant(""))
+
+
 Take = Callable[[str], ImportReport]
 
 

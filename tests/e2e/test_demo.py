@@ -60,8 +60,7 @@ def demo(
         populate(sandbox.world, town, TODAY)
         branch = Branch(folder, sandbox, clock)
         for kind, file in core_files(TODAY, folder / "core").items():
-            if kind in {"staff", "customers", "holdings", "consents"}:
-                import_sheet(branch.bot.settings, file, kind, None, dry_run=False, bot=branch.bot)
+            import_sheet(branch.bot.settings, file, kind, None, dry_run=False, bot=branch.bot)
         with branch.start():
             staffers = Staffers(sandbox.world, town, pace=50.0)
             staffers.start()

@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from bot.sandbox.town.people import Persona, Town, load_town
 
 Row = dict[str, str | int | float]
-KINDS = ("staff", "customers", "holdings", "consents")
+KINDS = ("staff", "products", "customers", "holdings", "consents", "events")
 
 _CONSENT_AGE = timedelta(days=60)
 _RISK_AGE = timedelta(days=200)
@@ -36,7 +36,7 @@ def core_files(
     Args:
         day: Birthdays and maturities are counted from it.
         into: The folder; made when it is missing.
-        kinds: Which files; ``products`` and ``events`` are there too.
+        kinds: Which files.
         town: The branch; read from this folder by default.
 
     Returns:

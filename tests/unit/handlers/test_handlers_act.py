@@ -112,8 +112,8 @@ class KnownHere:
     def responsible(self, customer: ExternalUserId) -> UserId | None:
         return self.first if customer == WHO else None
 
-    def events_for(self, customer: ExternalUserId) -> list[OpenEvent]:
-        return list(self.events) if customer == WHO else []
+    def events_for(self, customer: ExternalUserId, chat_id: ChatId) -> list[OpenEvent]:
+        return list(self.events) if (customer, chat_id) == (WHO, CHAT) else []
 
     def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:
         return list(self.mine) if customer == WHO else []
