@@ -147,7 +147,11 @@ class Attachments:
     def _attribute(self, when: When) -> bool:
         """今年的物业费 is no date, and 去年存的 no maturity."""
         text = self._message.text
-        period = when.kind in {"month", "yearpart"} or _EVERY.search(text, when.start, when.end)
+        period = (
+            when.days.grain == "month"
+            or when.kind == "yearpart"
+            or _EVERY.search(text, when.start, when.end)
+        )
         if period and _DUES.match(text, when.end):
             return True
         follows = text[when.end : when.end + 3]
