@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from bot.facts import FactType
+from bot.facts import CONFIRM_BELOW, FactType
 from handlers.reading import names, particulars
 from handlers.reading.attach import Attachments
 from handlers.reading.engine import Message, Reading
@@ -270,7 +270,7 @@ def _yields(winner: Reading, other: Reading) -> bool:
 def _refuses(winner: Reading, other: Reading) -> bool:
     """Who refuses advertising is interested in nothing, wherever the product is named."""
     refused = {FactType.PRODUCT_INTEREST, FactType.OPT_IN}
-    if winner.frame.type is FactType.OPT_OUT:
+    if winner.frame.type is FactType.OPT_OUT and winner.frame.confidence >= CONFIRM_BELOW:
         if winner.frame.type in other.frame.beats_anywhere:
             return False
         if other.frame.type in refused:
