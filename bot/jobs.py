@@ -23,6 +23,7 @@ from bot.store import (
     cases,
     journal,
     journeys,
+    lift,
     people,
     planning,
     retention,
@@ -79,6 +80,7 @@ class Jobs:
             Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
             Job("check_audit", self.check_audit, at=time(4, 0), useful_for=timedelta(days=1)),
             Job("plan_begun", self.plan_begun, every=minute),
+            Job("credit", self.credit, at=time(6, 0), useful_for=timedelta(days=1)),
             Job("leave_journeys", self.leave_journeys, every=5 * minute),
             Job("forget", self.forget, at=time(3, 0), useful_for=timedelta(days=1)),
         ]
@@ -122,6 +124,21 @@ class Jobs:
             return planned
 
         return self.database.write(plan)
+
+    def credit(self, fence: Fence, _due: datetime) -> int:
+        """Note what followed the campaigns' sends of late."""
+        lines = list(self.rules.thresholds.lines.values())
+
+        def count(db: Db) -> int:
+            in_force = permits_of(db, self.rules, self.clock.now())
+            windows = {
+                name: permit.campaign.window_days
+                for name, permit in in_force.items()
+                if permit.campaign is not None
+            }
+            return lift.credit(db, windows, lines, today(self.clock), self._now())
+
+        return self._fenced(fence, count)
 
     def leave_journeys(self, fence: Fence, _due: datetime) -> int:
         """End the journeys that have a reason to, with what was planned or held of them."""

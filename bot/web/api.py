@@ -385,6 +385,7 @@ ReportName = Literal[
     "events",
     "moves",
     "concentration",
+    "lift",
 ]
 
 

@@ -22,6 +22,24 @@ def bars(days: Sequence[tuple[date, int]]) -> Markup:
     ).format(width=width, height=_HEIGHT, days=len(days), total=total, drawn=drawn)
 
 
+def interval(low: float, middle: float, high: float, *, sure: bool) -> Markup:
+    """A difference in per cent with its interval, on a line from -most to +most around zero."""
+    most = max(5.0, abs(low), abs(high))
+    return Markup(
+        '<svg class="interval {sure}" viewBox="0 0 200 20" role="img" aria-label="{told}">'
+        '<line class="zero" x1="100" y1="0" x2="100" y2="20"/>'
+        '<line class="span" x1="{low}" y1="10" x2="{high}" y2="10"/>'
+        '<circle cx="{middle}" cy="10" r="4"/></svg>'
+    ).format(
+        sure="sure" if sure else "unsure",
+        told=f"提升{middle}个百分点,95%区间{low}到{high}",
+        **{
+            name: round(100 + value / most * 96)
+            for name, value in (("low", low), ("middle", middle), ("high", high))
+        },
+    )
+
+
 def _bar(place: int, on: date, count: int, most: int) -> Markup:
     height = max(2, round(count / most * _HEIGHT)) if most else 2
     return Markup(

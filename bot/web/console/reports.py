@@ -12,6 +12,7 @@ from bot.clock import today
 from bot.model import Role
 from bot.store.sight import Viewer
 from bot.web.auth import SignedIn, services_of
+from bot.web.charts import interval
 from bot.web.figures import SHOWN, figures
 
 router = APIRouter(include_in_schema=False)
@@ -26,7 +27,7 @@ def shown_to(who: Viewer) -> tuple[str, ...]:
         return SHOWN
     if who.role is Role.HEAD and who.branch:
         return tuple(
-            name for name in SHOWN if name not in {"branches", "pushes", "cases", "groups"}
+            name for name in SHOWN if name not in {"branches", "lift", "pushes", "cases", "groups"}
         )
     return _OWN
 
@@ -55,6 +56,7 @@ def report(
         tabs=tabs,
         chosen=chosen,
         rows=_own(who, rows) if tabs == _OWN else rows,
+        interval=lambda row: interval(row["low"], row["lift"], row["high"], sure=not row["note"]),
         first=begin.isoformat(),
         last=end.isoformat(),
     )
