@@ -118,7 +118,7 @@ def migrate() -> None:
     """把数据库升级到当前版本;可重复运行。"""
     from bot.store import migrations
 
-    changed = migrations.upgrade(_settings().database_file)
+    changed = migrations.upgrade(_settings().database_place)
     typer.echo("数据库已升级" if changed else "数据库已是当前版本")
 
 

@@ -16,7 +16,7 @@ import structlog
 from bot.actions import CloseCase, Errand, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
 from bot.clock import Clock, open_clock, today
-from bot.errors import Invalid
+from bot.errors import Invalid, Retry
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
 from bot.links import EventLinks, LoginLinks, OutLinks
@@ -27,6 +27,8 @@ from bot.opening import (
     open_archive,
     open_doubts,
     open_model,
+    open_shared,
+    share_the_way,
     sole_use,
 )
 from bot.store import migrations, rings
@@ -45,15 +47,20 @@ if TYPE_CHECKING:
     from bot.listening import Listener, Read
     from bot.model import ArchivedMessage
     from bot.outbox import Outbox
-    from bot.reloading import RuleWatch
+    from bot.reloading import RuleWatch, Watching
     from bot.rulebook import Rulebook
+    from bot.shared import Shared
     from bot.web.services import Services
     from bot.wecom import WeComClient
     from bot.worker import Worker
     from handlers.reading import Reader
-    from scheduler.ring import Ringer
+    from scheduler.ring import Lease, Ringer
 
 log = structlog.get_logger()
+
+
+PARTS = frozenset({"web", "worker", "scheduler"})
+"""What a bot consists of; one process may do some of it."""
 
 
 class Bot:
@@ -65,8 +72,9 @@ class Bot:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._open = contextlib.ExitStack()
+        self._running: list[Worker | Outbox | Ringer | Watching] = []
         check_settings(settings)
-        migrations.upgrade(settings.database_file)
+        migrations.upgrade(settings.database_place)
 
     # -- parts
 
@@ -82,13 +90,22 @@ class Bot:
 
     @cached_property
     def database(self) -> Database:
-        """The embedded store."""
-        return Database(self.settings.database_file)
+        """The store."""
+        return Database(self.settings.database_place)
+
+    @cached_property
+    def shared(self) -> Shared | None:
+        """What several processes share; None where there is one."""
+        return open_shared(self.settings)
 
     @cached_property
     def inbox(self) -> Inbox:
         """What came in."""
-        return Inbox(self.database, self.vault, self.clock)
+        if self.shared is None:
+            return Inbox(self.database, self.vault, self.clock)
+        from bot.shared import SharedInbox
+
+        return SharedInbox(self.shared, self.database, self.vault, self.clock)
 
     @cached_property
     def rules(self) -> Rulebook:
@@ -113,7 +130,12 @@ class Bot:
                 kf=found.wecom_kf_secret.get_secret_value(),
                 archive=found.wecom_archive_secret.get_secret_value(),
             ),
+            **self.paced_together(),
         )
+
+    def paced_together(self) -> dict[str, Any]:
+        """What the processes of one corp share of the way to WeCom."""
+        return share_the_way(self.shared, self.vault) if self.shared else {}
 
     @cached_property
     def reader(self) -> Reader:
@@ -155,8 +177,7 @@ class Bot:
             self.listener,
             collect(handlers),
         )
-        # Late on purpose: the outbox needs the worker to be built first.
-        worker.wake_outbox = lambda: self.outbox.wake()  # noqa: PLW0108  # see above
+        worker.wake_outbox = self._wake_outbox
         return worker
 
     @cached_property
@@ -246,7 +267,12 @@ class Bot:
                 self.rules.thresholds.model.calls_a_day,
             ),
         )
-        return Outbox(self.database, self.clock, performer)
+        return Outbox(self.database, self.clock, performer, alone=self.shared is None)
+
+    def _wake_outbox(self) -> None:
+        """Its threads are in another process, which looks by itself, unless they are here."""
+        if "outbox" in self.__dict__:
+            self.outbox.wake()
 
     @cached_property
     def ringer(self) -> Ringer:
@@ -261,9 +287,16 @@ class Bot:
             self.listener,
             self.mass,
             self.worker.notice,
-            self.outbox.wake,
+            self._wake_outbox,
         )
-        return Ringer(self.database, self.clock, jobs.all(), self.rule_watch.look)
+        return Ringer(self.database, self.clock, jobs.all(), self.rule_watch.look, self._lease())
+
+    def _lease(self) -> Lease | None:
+        if self.shared is None:
+            return None
+        from bot.shared import SharedLease
+
+        return SharedLease(self.shared, self.database)
 
     @cached_property
     def rule_watch(self) -> RuleWatch:
@@ -284,15 +317,33 @@ class Bot:
 
     # -- life
 
-    def start(self) -> None:
+    def start(self, parts: frozenset[str] = PARTS) -> None:
         """Read WeCom once, then work, perform and ring.
 
-        Raises:
-            Invalid: A setting is wrong, or another bot works on this folder.
-        """
-        from bot import outbox
+        Args:
+            parts: What of it this process does.
 
-        self._open.enter_context(sole_use(self.settings.qunguan_data_dir))
+        Raises:
+            Invalid: A setting is wrong, or another bot works on this store.
+        """
+        if self.shared is None:
+            self._open.enter_context(sole_use(self.settings))
+        if "scheduler" in parts:
+            self.database.write(self._first_errands)
+        self.rule_watch.begin()
+        from bot.reloading import Watching
+
+        # All of them are built before one runs: a setting that is wrong leaves no thread behind.
+        running: list[Worker | Outbox | Ringer | Watching] = []
+        if "worker" in parts:
+            running += [self.worker, self.outbox]
+            self._recall_sent()
+        running.append(self.ringer if "scheduler" in parts else Watching(self.rule_watch))
+        for part in running:
+            part.start()
+            self._running.append(part)
+
+    def _first_errands(self, db: Db) -> None:
         now = self._now_ms()
         first = (
             ReconcileAll(f"start-{now}"),
@@ -300,18 +351,18 @@ class Bot:
             KeepGroupWelcome(f"start-{now}"),
             PullArchive(f"start-{now}"),
         )
-        self.database.write(lambda db: self._add_errands(db, now, *first))
-        self.rule_watch.begin()
+        self._add_errands(db, now, *first)
+
+    def _recall_sent(self) -> None:
+        from bot import outbox
+
+        now = self._now_ms()
         self.wecom.recall_sent(outbox.told_lately(self.database.read(), now))
-        # All of them are built before one runs: a setting that is wrong leaves no thread behind.
-        for part in (self.worker, self.outbox, self.ringer):
-            part.start()
 
     def stop(self) -> None:
-        """Finish what is in hand, then close."""
-        self.ringer.stop()
-        self.worker.stop()
-        self.outbox.stop()
+        """Finish what is in hand, the scheduler first, then close."""
+        while self._running:
+            self._running.pop().stop()
         self._open.close()
         self.wecom.close()
         self.database.close()
@@ -379,7 +430,7 @@ class Bot:
             self.worker.notice(db, list(self.worker.act(db, change, now)))
 
         self.database.write(apply)
-        self.outbox.wake()
+        self._wake_outbox()
 
     def learned(self, db: Db, message: ArchivedMessage, fact: Fact, fact_id: int) -> None:
         """A person vouches for a fact: everything happens that happens when one is read."""
@@ -403,31 +454,32 @@ class Bot:
             self.worker.notice(db, moved or [SegmentsChanged(who[0], (), (), at)])
 
         self.database.write(refresh)
-        self.outbox.wake()
+        self._wake_outbox()
 
     # -- state
 
     def readiness(self) -> dict[str, Any]:
         """What ``/readyz`` tells: problems, and the figures behind them."""
-        problems = []
-        if migrations.revision_of(self.settings.database_file) != migrations.HEAD:
-            problems.append("migrations")
-        db = self.database.read()
+        problems: list[str] = []
+        found: dict[str, Any] = {"problems": problems}
         try:
             self.database.write(lambda db: db.value("SELECT 1"))
+            if migrations.revision_of(self.settings.database_place) != migrations.HEAD:
+                problems.append("migrations")
+            if rings.holder(self.database.read()) is None:
+                problems.append("scheduler_lease")
         except Exception:  # whatever the reason, nothing can be kept
             log.exception("storage cannot be written")
             problems.append("storage")
-        if rings.holder(db) is None:
-            problems.append("scheduler_lease")
-        lag = self.inbox.lag_seconds()
+        try:
+            lag, (waiting, aside) = self.inbox.lag_seconds(), self.inbox.depth()
+        except Retry as trouble:
+            log.warning("the inbox cannot be read", reason=str(trouble))
+            return {"problems": [*problems, "inbox"]}
         if lag > 60:
             problems.append("lag")
-        waiting, aside = self.inbox.depth()
-        return {
-            "problems": problems,
-            "inbox": {"waiting": waiting, "set_aside": aside, "lag_seconds": round(lag, 1)},
-        }
+        found["inbox"] = {"waiting": waiting, "set_aside": aside, "lag_seconds": round(lag, 1)}
+        return found
 
     def metrics(self) -> str:
         """Prometheus text."""

@@ -14,7 +14,7 @@ from bot.app import Bot
 from bot.archive.crypto import ArchiveKeys
 from bot.archive.sdk import sdk_installed
 from bot.clock import SHANGHAI
-from bot.errors import Invalid, QunguanError, Refused
+from bot.errors import Invalid, QunguanError, Refused, Retry
 from bot.facts import Speech
 from bot.logs import configure_logging
 from bot.opening import SOURCES, callback_keys, check_settings, open_doubts, open_model
@@ -70,6 +70,7 @@ def run_checks() -> Iterator[Result]:
             ("审计记录", lambda: _audit_trail(settings)),
         ]
     )
+    yield from _shared_services(settings)
     yield from _calendar(settings)
     if settings.qunguan_doubts == "on":
         yield from _attempts([("学来的怀疑", lambda: _doubts(settings))])
@@ -111,16 +112,74 @@ def _rules(settings: Settings) -> str:
 
 
 def _storage(settings: Settings) -> str:
-    changed = migrations.upgrade(settings.database_file)
-    free = shutil.disk_usage(settings.qunguan_data_dir).free
-    if free < _LEAST_FREE:
-        raise Invalid(f"磁盘只剩 {free >> 20} MB,请清理到 1 GB 以上")
+    changed = migrations.upgrade(settings.database_place)
+    if not settings.database_url:
+        free = shutil.disk_usage(settings.qunguan_data_dir).free
+        if free < _LEAST_FREE:
+            raise Invalid(f"磁盘只剩 {free >> 20} MB,请清理到 1 GB 以上")
     bot = Bot(settings)
     try:
         bot.database.write(lambda db: db.value("SELECT 1"))
     finally:
         bot.database.close()
-    return "可读写,已升级到当前版本" if changed else "可读写,已是当前版本"
+    where = "PostgreSQL " if settings.database_url else ""
+    return f"{where}可读写,{'已升级到' if changed else '已是'}当前版本"
+
+
+def _shared_services(settings: Settings) -> Iterator[Result]:
+    try:
+        yield from _durable(settings)
+        yield from _queue(settings)
+    except QunguanError as error:
+        yield Result("PostgreSQL 和 Redis", good=False, words=str(error))
+
+
+def _durable(settings: Settings) -> Iterator[Result]:
+    """What a database server keeps through a power cut is its own setting."""
+    if not settings.database_url:
+        return
+    bot = Bot(settings)
+    try:
+        db = bot.database.read()
+        off = [
+            name
+            for name in ("fsync", "full_page_writes", "synchronous_commit")
+            if db.value(f"SELECT current_setting('{name}')") in {"off", "local"}
+        ]
+    finally:
+        bot.database.close()
+    if off:
+        words = f"PostgreSQL 的 {'、'.join(off)} 关着,断电会丢数据,请在 postgresql.conf 里打开"
+        yield Result("落盘", good=False, words=words)
+    else:
+        yield Result("落盘", good=True, words="提交以后断电不丢")
+
+
+def _queue(settings: Settings) -> Iterator[Result]:
+    """Redis holds what was acknowledged and not yet worked: it must be on the disk at once."""
+    if not settings.redis_url:
+        return
+    from bot.shared import Shared  # noqa: PLC0415  # where there is a client
+
+    shared = Shared(settings.redis_url, settings.wecom_corp_id)
+    try:
+        with shared.answering() as client:
+            client.set(shared.name("check"), "1", ex=10)
+            kept = client.info("persistence")["aof_enabled"]
+            how = client.config_get("appendfsync").get("appendfsync")
+            full = client.config_get("maxmemory-policy").get("maxmemory-policy")
+    except Retry as trouble:
+        yield Result("Redis", good=False, words=f"{trouble},请检查 REDIS_URL 和 Redis 服务")
+        return
+    finally:
+        shared.close()
+    wrong = []
+    if not kept or how != "always":
+        wrong.append("appendonly yes 和 appendfsync always(不设会丢已经确认收到的消息)")
+    if full != "noeviction":
+        wrong.append("maxmemory-policy noeviction(否则内存满时会丢消息)")
+    words = f"请在 redis.conf 里设 {';'.join(wrong)}" if wrong else "可读写,每次写入都落盘"
+    yield Result("Redis", good=not wrong, words=words)
 
 
 def _doubts(settings: Settings) -> str:

@@ -2,14 +2,13 @@
 
 ``put`` is the door's hot path: all callbacks that arrive while the disk is busy become one
 ``INSERT`` and one fsync. ``claim`` hands out the oldest waiting items on the
-promise of one worker; ``settle`` marks them done inside the transaction that holds their
+promise of one worker; ``take`` marks one done inside the transaction that holds its
 effects, so a crash in between only means that they are worked again.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -27,17 +26,21 @@ VALUES (?, ?, ?, ?) ON CONFLICT (key) DO NOTHING
 """
 # Oldest first: what people said earlier is read earlier.
 _CLAIM = """
-SELECT id, source, body_sealed, received_at, attempts FROM inbox
+SELECT id, source, body_sealed, received_at, attempts, key FROM inbox
 WHERE state = 0 AND (not_before IS NULL OR not_before <= :now)
 ORDER BY id LIMIT :limit
 """
-_SETTLE = "UPDATE inbox SET state = 1, body_sealed = NULL WHERE id = :id"
+_TAKE = "UPDATE inbox SET state = 1, body_sealed = NULL WHERE id = :id AND state = 0"
 _FAIL = """
 UPDATE inbox SET attempts = attempts + 1, not_before = :later, reason = :reason,
   state = CASE WHEN attempts + 1 >= :most THEN 2 ELSE 0 END
 WHERE id = :id
 """
 _FORGET = "DELETE FROM inbox WHERE state = 1 AND received_at < :before"
+
+
+Arrival = tuple[bytes, str, bytes]
+"""Key, source and body of something that came in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class Item:
     received_at: int
     """Epoch milliseconds."""
     attempts: int
+    key: bytes = b""
 
 
 class Inbox:
@@ -65,23 +69,45 @@ class Inbox:
         """Keep one item; the future is done when it is on the disk. Known keys are ignored."""
         return self.put_all([(key, source, body)])
 
-    def put_all(self, items: list[tuple[bytes, str, bytes]]) -> Future[None]:
+    def put_all(self, items: list[Arrival]) -> Future[None]:
         """Keep several items in one transaction."""
-        now = _milliseconds(self._clock)
-        rows = [(key, source, self._vault.seal(body), now) for key, source, body in items]
-        future = self._database.submit(lambda db: self.keep_rows(db, rows))
+        rows = self._sealed(items)
+        future = self._database.submit(lambda db: self._keep(db, rows))
         future.add_done_callback(lambda _: self._arrived.set())
         return future
 
+    def keep(self, db: Db, items: list[Arrival]) -> None:
+        """Keep items for a transaction of the caller's, who calls ``wake`` after it.
+
+        They are durable no later than what the transaction writes.
+        """
+        self._keep(db, self._sealed(items))
+
     @staticmethod
-    def keep_rows(db: Db, rows: list[tuple[bytes, str, bytes, int]]) -> None:
-        """Keep sealed rows inside a transaction of the caller, who then calls ``wake``."""
+    def _keep(db: Db, rows: list[tuple[bytes, str, bytes, int]]) -> None:
         db.many(_KEEP, rows)
 
+    def _sealed(self, items: list[Arrival]) -> list[tuple[bytes, str, bytes, int]]:
+        now = _milliseconds(self._clock)
+        return [(key, source, self._vault.seal(body), now) for key, source, body in items]
+
+    # -- working
+
     def claim(self, limit: int = 100) -> list[Item]:
-        """The oldest waiting items; settle or fail them before the next claim."""
+        """The oldest waiting items; ``release`` them before the next claim."""
         rows = self._database.read().rows(_CLAIM, now=_milliseconds(self._clock), limit=limit)
         return [item for row in rows if (item := self._open(row)) is not None]
+
+    def take(self, db: Db, item: Item) -> bool:
+        """Mark an item as done, in the transaction of its effects; False when it was already."""
+        return bool(db.run(_TAKE, id=item.id))
+
+    def fail(self, db: Db, item: Item, reason: str) -> None:
+        """Count a failed attempt; the fifth one sets the item aside with its reason."""
+        _fail(db, item.id, reason, _milliseconds(self._clock))
+
+    def release(self, items: list[Item]) -> None:
+        """What was claimed is done or failed, and that is on the disk."""
 
     def _open(self, row: Row) -> Item | None:
         """A row as an item; one that no key opens counts an attempt and holds nobody up."""
@@ -89,9 +115,9 @@ class Inbox:
             body = self._vault.open(row["body_sealed"])
         except Invalid as broken:
             reason, now = str(broken), _milliseconds(self._clock)
-            self._database.write(lambda db: fail(db, row["id"], reason, now))
+            self._database.write(lambda db: _fail(db, row["id"], reason, now))
             return None
-        return Item(row["id"], row["source"], body, row["received_at"], row["attempts"])
+        return Item(row["id"], row["source"], body, row["received_at"], row["attempts"], row["key"])
 
     def wait(self, seconds: float) -> bool:
         """Sleep until something arrives or the time is over; True when something arrived."""
@@ -117,13 +143,7 @@ class Inbox:
         return max(0.0, (_milliseconds(self._clock) - oldest) / 1000) if oldest else 0.0
 
 
-def settle(db: Db, ids: Iterable[int]) -> None:
-    """Mark items as done, in the transaction that holds their effects."""
-    db.many(_SETTLE, [{"id": each} for each in ids])
-
-
-def fail(db: Db, item: int, reason: str, now: int) -> None:
-    """Count a failed attempt; the fifth one sets the item aside with its reason."""
+def _fail(db: Db, item: int, reason: str, now: int) -> None:
     db.run(_FAIL, id=item, reason=reason, later=now + _PAUSE_MS, most=MAX_ATTEMPTS)
 
 

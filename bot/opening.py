@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import Invalid
 from bot.store.retention import WORDS_DAYS
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bot.archive.pull import Decryptor
     from bot.archive.source import ArchiveSource
     from bot.modelreader import ModelReader
+    from bot.shared import Shared
     from handlers.reading.doubts import Doubts
     from scheduler.thresholds import ModelLimits
 
@@ -30,8 +32,14 @@ def check_settings(settings: Settings) -> None:
     Raises:
         Invalid: With the setting and what to write.
     """
-    if settings.database_url or settings.redis_url:
-        raise Invalid("这一版只支持内置存储,请去掉 DATABASE_URL 和 REDIS_URL")
+    if settings.database_url and not settings.database_url.startswith("postgresql://"):
+        raise Invalid(
+            "DATABASE_URL 要写成 postgresql://用户:密码@主机:5432/数据库,不设则用内置存储"
+        )
+    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://")):
+        raise Invalid("REDIS_URL 要写成 redis://:密码@主机:6379/0,不设则不用 Redis")
+    if settings.redis_url and not settings.database_url:
+        raise Invalid("REDIS_URL 要和 DATABASE_URL 一起设:内置存储只能由一个进程使用,用不上 Redis")
     if settings.qunguan_clock != "system" and settings.wecom_base_url == PUBLIC_WECOM:
         raise Invalid("QUNGUAN_CLOCK 只能在沙盒或测试环境使用;连接正式企业微信时请去掉它")
     if settings.qunguan_model_url and not settings.qunguan_model_name:
@@ -49,11 +57,24 @@ def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:
     return found
 
 
-@contextlib.contextmanager
-def sole_use(folder: Path) -> Iterator[None]:
-    """Hold a data folder: two bots on one would each take up the other's errands.
+def sole_use(settings: Settings) -> contextlib.AbstractContextManager[None]:
+    """Hold a store: two bots on one, without Redis, would each take up the other's errands.
 
     The lock ends with the process, however that ends.
+
+    Raises:
+        Invalid: Another bot holds it.
+    """
+    if not settings.database_url:
+        return sole_use_of_folder(settings.qunguan_data_dir)
+    from bot.store.postgres import sole_use_of_database
+
+    return sole_use_of_database(settings.database_url)
+
+
+@contextlib.contextmanager
+def sole_use_of_folder(folder: Path) -> Iterator[None]:
+    """Hold a data folder.
 
     Raises:
         Invalid: Another bot holds it.
@@ -68,6 +89,25 @@ def sole_use(folder: Path) -> Iterator[None]:
                 f"数据文件夹 {folder} 正由另一个群管使用,请先停掉它,或换一个 QUNGUAN_DATA_DIR"
             ) from None
         yield
+
+
+def open_shared(settings: Settings) -> Shared | None:
+    """What several processes share; None where there is one."""
+    if not settings.redis_url:
+        return None
+    from bot.shared import Shared
+
+    return Shared(settings.redis_url, settings.wecom_corp_id)
+
+
+def share_the_way(shared: Shared, vault: Vault) -> dict[str, Any]:
+    """What the processes of one corp share of the way to WeCom: tokens and pace."""
+    from bot.shared import SharedPacing, SharedTokenCache
+
+    return {
+        "token_cache": SharedTokenCache(shared, vault),
+        "pacing": SharedPacing(shared, monotonic, sleep),
+    }
 
 
 def open_archive(

@@ -9,8 +9,10 @@ message ids, duplicate check, idempotent writes); a mass send is reconciled inst
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,6 +43,13 @@ MOST_BREAKS = 8
 _LONGEST_PAUSE = 300.0
 _USEFUL_MS = 3 * 86_400_000
 _NO_REPEAT = (CreateMassSend.__name__,)
+BEAT_SECONDS = 2.0
+GONE_MS = 10_000
+"""A process that was not seen for so long is dead, and its errands are taken over.
+
+A welcome is taken over within its twenty seconds; whoever only slept finds its errand gone.
+"""
+_NEVER = 1 << 62
 
 _ADD = """
 INSERT INTO outbox
@@ -50,25 +59,33 @@ ON CONFLICT (key) DO NOTHING
 """
 # What waits behind a busy lane must not hide what could be done now.
 _READY = """
-SELECT id, kind, payload, lane, attempts, useful_until FROM outbox
+SELECT id, kind, payload, lane, attempts, useful_until, priority FROM outbox
 WHERE state = 'ready' AND not_before <= :now AND priority <= :priority
-  AND (lane = '' OR lane NOT IN (SELECT value FROM json_each(:busy)))
+  AND (lane = '' OR lane NOT IN (SELECT value FROM json_each(:busy) UNION ALL
+    SELECT o.lane FROM outbox o WHERE o.state = 'calling'))
 ORDER BY priority, id LIMIT 64
 """
 _BEGIN = """
-UPDATE outbox SET state = 'calling', attempts = attempts + 1 WHERE id = :id AND state = 'ready'
+UPDATE outbox SET state = 'calling', attempts = attempts + 1, owner = :me
+WHERE id = :id AND state = 'ready' AND (lane = '' OR NOT EXISTS (
+  SELECT 1 FROM outbox o WHERE o.lane = outbox.lane AND o.state = 'calling'))
 """
-_END = "UPDATE outbox SET state = :state, reason = :reason, done_at = :now WHERE id = :id"
-_LATER = "UPDATE outbox SET state = 'ready', reason = :reason, not_before = :later WHERE id = :id"
-# What was in flight when the process died or its outcome could not be written.
-_RESUME = """
-UPDATE outbox SET state = 'ready' WHERE state = 'calling' AND kind <> :mass
-  AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:busy))
+# Whoever slept while another took the errand over changes nothing any more.
+_OWN = "id = :id AND state = 'calling' AND owner = :me"
+_END = f"UPDATE outbox SET state = :state, reason = :reason, done_at = :now WHERE {_OWN}"
+_LATER = f"UPDATE outbox SET state = 'ready', reason = :reason, not_before = :later WHERE {_OWN}"
+# What was in flight when a process died or its outcome could not be written.
+_LEFT = """state = 'calling' AND CASE WHEN owner = :me
+  THEN id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:busy))
+  ELSE owner NOT IN (SELECT name FROM worker WHERE seen_at > :alive) END"""
+_RESUME = f"UPDATE outbox SET state = 'ready' WHERE {_LEFT} AND kind <> :mass"
+_DOUBT = f"UPDATE outbox SET state = 'uncertain' WHERE {_LEFT} AND kind = :mass"
+_GONE = f"SELECT 1 FROM outbox WHERE {_LEFT} AND owner <> :me LIMIT 1"
+_BEAT = """
+INSERT INTO worker (name, seen_at) VALUES (:me, :now)
+ON CONFLICT (name) DO UPDATE SET seen_at = :now
 """
-_DOUBT = """
-UPDATE outbox SET state = 'uncertain' WHERE state = 'calling' AND kind = :mass
-  AND id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:busy))
-"""
+_BURY = "DELETE FROM worker WHERE seen_at <= :alive"
 _TOLD = """
 SELECT json_extract(payload, '$.userid') AS userid, coalesce(done_at, :now) AS at FROM outbox
 WHERE kind IN (SELECT value FROM json_each(:kinds))
@@ -123,10 +140,18 @@ class Outbox:
     Args:
         perform: Does one errand and returns what to write about it.
         threads: How many at once; the first one takes only what customers wait for.
+        alone: No other process performs errands of this store: what another one left in
+            flight is taken over at once.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, perform: Perform, *, threads: int = 4
+        self,
+        database: Database,
+        clock: Clock,
+        perform: Perform,
+        *,
+        threads: int = 4,
+        alone: bool = True,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -134,36 +159,62 @@ class Outbox:
         self._wake = threading.Condition()
         self._busy_lanes: set[str] = set()
         self._in_flight: set[int] = set()
+        self._alone = alone
+        self._me = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._stopping = False
         self._interrupted = False
         self._threads = [
             threading.Thread(target=self._run, args=(1 if n == 0 else 9,), name=f"outbox-{n}")
             for n in range(threads)
         ]
+        self._stopped = threading.Event()
+        self._beating = threading.Thread(target=self._beat, name="outbox-beat")
 
     def start(self) -> None:
         """Take up what a crash left behind, then perform."""
         self.resume()
         for thread in self._threads:
             thread.start()
+        if not self._alone:
+            self._beating.start()
 
     def resume(self) -> None:
         """Sort what was interrupted into what may be repeated and what must be asked for."""
 
         def sort_out(db: Db) -> None:
+            now = db.ticks()
+            alive = _NEVER if self._alone else now - GONE_MS
+            db.run(_BURY, alive=alive)
+            db.run(_BEAT, me=self._me, now=now)
             # Read by the writer: whoever begins an errand has named it here before.
-            busy = json.dumps(list(self._in_flight))
-            db.run(_RESUME, mass=CreateMassSend.__name__, busy=busy)
-            db.run(_DOUBT, mass=CreateMassSend.__name__, busy=busy)
+            left = {"me": self._me, "busy": json.dumps(list(self._in_flight)), "alive": alive}
+            db.run(_RESUME, mass=CreateMassSend.__name__, **left)
+            db.run(_DOUBT, mass=CreateMassSend.__name__, **left)
 
         self._database.write(sort_out)
+
+    def _beat(self) -> None:
+        """Tell the others that we live, and look after those who do not."""
+        while not self._stopped.wait(BEAT_SECONDS):
+            try:
+                self._database.write(lambda db: db.run(_BEAT, me=self._me, now=db.ticks()))
+                if self._somebody_is_gone():
+                    self.resume()
+            except Retry as trouble:
+                log.warning("no sign of life could be given", reason=str(trouble))
+
+    def _somebody_is_gone(self) -> bool:
+        db = self._database.read()
+        left = {"me": self._me, "busy": "[]", "alive": db.ticks() - GONE_MS}
+        return bool(db.value(_GONE, **left))
 
     def stop(self) -> None:
         """Finish what is in flight, then stop."""
         with self._wake:
             self._stopping = True
             self._wake.notify_all()
-        for thread in self._threads:
+        self._stopped.set()
+        for thread in (*self._threads, self._beating):
             if thread.is_alive():
                 thread.join()
 
@@ -214,13 +265,22 @@ class Outbox:
         with self._wake:
             busy = json.dumps(sorted(self._busy_lanes))
             rows = self._database.read().rows(_READY, now=self._now(), priority=priority, busy=busy)
-            row = next((each for each in rows if self._free(each)), None)
+            row = self._choose(rows)
             if row is None:
                 return None
             self._in_flight.add(row["id"])
             if row["lane"]:
                 self._busy_lanes.add(row["lane"])
         return _Claim(*(row[name] for name in _Claim.__slots__))
+
+    def _choose(self, rows: list[Row]) -> Row | None:
+        """The first that is free; several processes take different ones of equal priority."""
+        free = [each for each in rows if self._free(each)]
+        if self._alone or not free:
+            return free[0] if free else None
+        first_of = {row["lane"] or row["id"]: row for row in reversed(free)}
+        urgent = min(row["priority"] for row in first_of.values())
+        return random.choice([each for each in first_of.values() if each["priority"] == urgent])  # noqa: S311  # no secret
 
     def _free(self, row: Row) -> bool:
         return row["id"] not in self._in_flight and row["lane"] not in self._busy_lanes
@@ -233,8 +293,8 @@ class Outbox:
 
     def _do(self, claim: _Claim) -> None:
         try:
-            if not self._database.write(lambda db: db.run(_BEGIN, id=claim.id)):
-                return  # erased or given up since it was read
+            if not self._database.write(lambda db: db.run(_BEGIN, id=claim.id, me=self._me)):
+                return  # erased, given up or begun elsewhere since it was read
             effect = self._perform(unpack(claim.kind, claim.payload))
             self._database.write(lambda db: self._finish(db, claim.id, effect))
         except Retry as wait:
@@ -253,7 +313,8 @@ class Outbox:
     def _finish(self, db: Db, errand: int, effect: Effect | None) -> None:
         if effect is not None:
             effect(db)
-        db.run(_END, id=errand, state="done", reason=None, now=self._now())
+        if not db.run(_END, id=errand, me=self._me, state="done", reason=None, now=self._now()):
+            raise Retry("这件事已由另一个进程接手")
 
     def _later(self, claim: _Claim, why: Exception, after: float) -> None:
         if self._now() >= claim.useful_until:
@@ -262,7 +323,7 @@ class Outbox:
         pause = min(max(after, 0.5 * 2 ** min(claim.attempts, 10)), _LONGEST_PAUSE)
         later = self._now() + int(1000 * pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter
         self._database.write(
-            lambda db: db.run(_LATER, id=claim.id, reason=_short(why), later=later)
+            lambda db: db.run(_LATER, id=claim.id, me=self._me, reason=_short(why), later=later)
         )
 
     def _doubt(self, claim: _Claim, why: Uncertain) -> None:
@@ -274,7 +335,9 @@ class Outbox:
     def _end(self, claim: _Claim, state: str, reason: str) -> None:
         log.warning("errand ended", kind=claim.kind, errand=claim.id, state=state)
         self._database.write(
-            lambda db: db.run(_END, id=claim.id, state=state, reason=reason, now=self._now())
+            lambda db: db.run(
+                _END, id=claim.id, me=self._me, state=state, reason=reason, now=self._now()
+            )
         )
 
     def _now(self) -> int:

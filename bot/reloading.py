@@ -6,6 +6,7 @@ What cannot be proved changes nothing: the rules in force stay, and people are t
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from bot.clock import Clock
+from bot.errors import Retry
 from bot.proving import Proof, files_of, prove, version_of
 from bot.rulebook import Rulebook
 from bot.store import journal, talk
@@ -148,3 +150,32 @@ class RuleWatch:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
+
+
+class Watching:
+    """Looks again and again, in a process whose scheduler does not."""
+
+    def __init__(self, watch: RuleWatch, seconds: float = 1.0) -> None:
+        self._watch = watch
+        self._seconds = seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rules-watch")
+
+    def start(self) -> None:
+        """Look until ``stop``."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._seconds):
+            try:
+                self._watch.look()
+            except Retry as trouble:
+                log.warning("rules cannot be taken over yet", reason=str(trouble))
+            except Exception:  # the rules in force stay
+                log.exception("looking at the rules broke")

@@ -59,17 +59,46 @@ def run_all() -> None:
 
 
 def run_part(part: str) -> None:
-    """One part alone.
+    """One part alone, beside others on the same PostgreSQL and Redis.
 
     Raises:
         Invalid: The embedded store belongs to one process.
     """
-    raise Invalid(
-        f"内置存储只能由一个进程使用,请用 qunguan run;单独启动 {part} 需要 PostgreSQL 和 Redis"
-    )
+    settings = load_settings()
+    configure_logging(settings.qunguan_log_level)
+    if not (settings.database_url and settings.redis_url):
+        raise Invalid(
+            f"内置存储只能由一个进程使用,请用 qunguan run;单独启动 {part} 要设置 DATABASE_URL"
+            "(PostgreSQL)和 REDIS_URL"
+        )
+    from bot.app import Bot
+
+    if part == "web":
+        _need_port(settings.qunguan_port)
+    bot = Bot(settings)
+    if part == "web":
+        _announce(bot)
+        _run(bot, parts=frozenset({part}))
+    else:
+        _work(bot, part)
 
 
-def _run(bot: Bot, then: Callable[[], None] = lambda: None) -> None:
+def _work(bot: Bot, part: str) -> None:
+    """A part without pages, until interrupted."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    print(f"群管的 {part} 已启动", flush=True)  # noqa: T201  # what the operator reads
+    try:
+        bot.start(frozenset({part}))
+        ended.wait()
+    finally:
+        bot.stop()
+
+
+def _run(
+    bot: Bot, then: Callable[[], None] = lambda: None, parts: frozenset[str] | None = None
+) -> None:
     """Answer callbacks at once, then start everything behind the door, until interrupted."""
     # uvicorn hands the signal on when it has finished; as an exit it lets us finish, too.
     # A shell's background job inherits a SIGINT that is ignored; ours ends the bot there, too.
@@ -79,7 +108,7 @@ def _run(bot: Bot, then: Callable[[], None] = lambda: None) -> None:
 
     def start() -> None:
         try:
-            bot.start()
+            bot.start(parts) if parts else bot.start()
             then()
         except Exception as error:  # noqa: BLE001  # raised again below, once the server has ended
             trouble.append(error)

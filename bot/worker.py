@@ -29,7 +29,7 @@ from bot.dispatch import Handlers, suggest_handler
 from bot.errors import Invalid, Retry
 from bot.events import Event
 from bot.happenings import CaseClosed, CaseOpened, RefusalKept, SignUpKept
-from bot.inbox import Inbox, Item, fail, settle
+from bot.inbox import Inbox, Item
 from bot.kf import KfMessage, KfRecall, parse_item
 from bot.listening import ARCHIVE, KF, Listener, unpack_record
 from bot.model import ChatId, ExternalUserId, UserId
@@ -167,13 +167,14 @@ class Worker:
             log.info("a batch broke; working its items one by one", items=len(items))
             for item in items:
                 self._work_alone(item)
+        self._inbox.release(items)
         self.wake_outbox()
         return len(items)
 
     def _work_all(self, db: Db, items: list[Item]) -> None:
         for item in items:
-            self.work(db, item)
-        settle(db, [item.id for item in items])
+            if self._inbox.take(db, item):
+                self.work(db, item)
 
     def _work_alone(self, item: Item) -> None:
         try:
@@ -183,7 +184,7 @@ class Worker:
         except Exception as error:  # the broad net: poison is set aside, the rest flows
             reason = str(error) if isinstance(error, Invalid) else type(error).__name__
             log.exception("an item broke", item=item.id, source=item.source, reason=reason)
-            self._database.write(lambda db: fail(db, item.id, reason, self._now_ms()))
+            self._database.write(lambda db: self._inbox.fail(db, item, reason))
 
     # -- one item
 

@@ -65,9 +65,9 @@ class Settings(BaseSettings):
     wecom_archive_relay_token: SecretStr = Field(SecretStr(""), description="存档中继令牌")
 
     @property
-    def database_file(self) -> Path:
-        """The embedded store."""
-        return self.qunguan_data_dir / "qunguan.db"
+    def database_place(self) -> Path | str:
+        """The file of the embedded store, or the address of PostgreSQL."""
+        return self.database_url or self.qunguan_data_dir / "qunguan.db"
 
     @property
     def doubts_file(self) -> Path:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Protocol
 
 import structlog
 
@@ -41,6 +42,33 @@ class Job:
     useful_for: timedelta = timedelta(hours=12)
 
 
+class Lease(Protocol):
+    """How one scheduler of several is chosen."""
+
+    def take(self, holder: str) -> Fence | None:
+        """Take or renew the lease; None while another holder's is running."""
+        ...
+
+    def give_up(self, fence: Fence) -> None:
+        """Let the next scheduler start at once."""
+        ...
+
+
+class StoreLease:
+    """The lease as a row of the store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, holder: str) -> Fence | None:
+        """Take or renew the lease; None while another holder's is running."""
+        return self._database.write(lambda db: rings.take_lease(db, holder))
+
+    def give_up(self, fence: Fence) -> None:
+        """Let the next scheduler start at once."""
+        self._database.write(lambda db: rings.give_lease_up(db, fence))
+
+
 class Ringer:
     """Rings jobs while it holds the lease.
 
@@ -53,9 +81,11 @@ class Ringer:
         clock: Clock,
         jobs: list[Job],
         look: Callable[[], object] = lambda: None,
+        lease: Lease | None = None,
     ) -> None:
         self._database = database
         self._look = look
+        self._lease = lease or StoreLease(database)
         self._clock = clock
         self._jobs = jobs
         self._me = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -73,7 +103,7 @@ class Ringer:
             self._waker.stop()
         fence = self._fence
         if fence is not None:
-            self._database.write(lambda db: rings.give_lease_up(db, fence))
+            self._lease.give_up(fence)
 
     def tick(self) -> int:
         """Ring what is due; the number of jobs that ran. Safe to call from anywhere."""
@@ -81,7 +111,7 @@ class Ringer:
             return 0
         try:
             self._look_around()
-            self._fence = self._database.write(lambda db: rings.take_lease(db, self._me))
+            self._fence = self._lease.take(self._me)
             if self._fence is None:
                 return 0
             return sum(self._ring(job, self._fence) for job in self._jobs)

@@ -7,6 +7,7 @@ absent in three looks over five minutes is planned anew.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 RELEASE_AT_ONCE = 500
 _RECIPIENTS = 10_000
 _GROUPS = 2_000
+_LONGEST_PAUSE = 8.0
+"""A process that stood still for so long does not call: others may have taken the task over."""
 _SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
 _NOBODY = 41048
 
@@ -178,12 +181,13 @@ class MassSender:
             Retry: Another call of this sender and text is not accounted for yet.
             Uncertain: The answer was lost; the task is looked for.
         """
+        began = time.monotonic()
         ready = self.database.write(lambda db: self._begin(db, errand.task_id))
         if ready is None:
             return None
         task, recipients, text = ready
         try:
-            made = self._call(task, recipients, text)
+            made = self._call(task, recipients, text, began + _LONGEST_PAUSE)
         except Refused as refusal:
             code = refusal.errcode
             return self._refused(task, "not_friend" if code == _NOBODY else f"errcode {code}")
@@ -199,14 +203,16 @@ class MassSender:
             raise
         return lambda db: self._accepted(db, task, made.msgid, made.fail_list)
 
-    def _call(self, task: Row, recipients: list[str], text: str) -> MassSendTask:
+    def _call(self, task: Row, recipients: list[str], text: str, latest: float) -> MassSendTask:
         sender = UserId(task["sender"])
         if chat_type_of(task) == "group":
             chats = [ChatId(each) for each in recipients]
-            return self.wecom.add_msg_template("group", sender=sender, chat_ids=chats, text=text)
+            return self.wecom.add_msg_template(
+                "group", sender=sender, chat_ids=chats, text=text, latest=latest
+            )
         customers = [ExternalUserId(each) for each in recipients]
         return self.wecom.add_msg_template(
-            "single", sender=sender, external_userids=customers, text=text
+            "single", sender=sender, external_userids=customers, text=text, latest=latest
         )
 
     def _begin(self, db: Db, task_id: int) -> tuple[Row, list[str], str] | None:

@@ -16,7 +16,7 @@ from bot.archive.source import ArchiveSource
 from bot.archive.strict import DamagedRecord, WrongKey
 from bot.clock import Clock
 from bot.credentials import drop_from_item
-from bot.inbox import Inbox
+from bot.inbox import Arrival, Inbox
 from bot.listening import ARCHIVE, KF, pack_record
 from bot.model import ArchivedMessage, OpenKfId
 from bot.store import journal, talk
@@ -73,22 +73,14 @@ class Puller:
                 for row in waiting
                 if (message := self._opened(row, decryptor)) is not None
             }
-            rows = [
-                (
-                    _key(ARCHIVE, each.msgid),
-                    ARCHIVE,
-                    self.vault.seal(pack_record(each)),
-                    self._now(),
-                )
-                for each in opened.values()
-            ]
+            arrivals = [_arrival(each) for each in opened.values()]
 
             def keep(
                 db: Db,
-                rows: list[tuple[bytes, str, bytes, int]] = rows,
+                arrivals: list[Arrival] = arrivals,
                 done: list[int] = list(opened),  # noqa: B006  # bound for this round, never changed
             ) -> None:
-                self.inbox.keep_rows(db, rows)
+                self.inbox.keep(db, arrivals)
                 db.many("DELETE FROM set_aside WHERE id = :id", [{"id": each} for each in done])
 
             if opened:
@@ -106,10 +98,7 @@ class Puller:
 
     def _keep(self, page: Page) -> None:
         now = self._now()
-        rows = [
-            (_key(ARCHIVE, each.msgid), ARCHIVE, self.vault.seal(pack_record(each)), now)
-            for each in page.messages
-        ]
+        arrivals = [_arrival(each) for each in page.messages]
         aside = [
             {
                 "seq": each.seq,
@@ -131,7 +120,7 @@ class Puller:
         ]
 
         def keep(db: Db) -> None:
-            self.inbox.keep_rows(db, rows)
+            self.inbox.keep(db, arrivals)
             db.many(
                 "INSERT INTO set_aside (seq, msgid, reason, readable_later,"
                 " record_sealed, at) VALUES (:seq, :msgid, :reason, :later, :record, :at)"
@@ -172,23 +161,21 @@ class Puller:
         while True:
             cursor = talk.cursor(self.database.read(), name)
             page = self.wecom.kf_sync_msg(OpenKfId(errand.open_kfid), cursor, token)
-            now = self._now()
-            rows = [
+            arrivals = [
                 (
                     _key(KF, str(item.get("msgid", "")) or json.dumps(item, sort_keys=True)),
                     KF,
-                    self.vault.seal(json.dumps(drop_from_item(item), ensure_ascii=False).encode()),
-                    now,
+                    json.dumps(drop_from_item(item), ensure_ascii=False).encode(),
                 )
                 for item in page.rows
             ]
 
             def keep(
                 db: Db,
-                rows: list[tuple[bytes, str, bytes, int]] = rows,
+                arrivals: list[Arrival] = arrivals,
                 cursor: str = page.next_cursor,
             ) -> None:
-                self.inbox.keep_rows(db, rows)
+                self.inbox.keep(db, arrivals)
                 talk.move_cursor(db, name, cursor, self._now())
 
             self.database.write(keep)
@@ -198,6 +185,10 @@ class Puller:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
+
+
+def _arrival(message: ArchivedMessage) -> Arrival:
+    return _key(ARCHIVE, message.msgid), ARCHIVE, pack_record(message)
 
 
 def _key(source: str, msgid: str) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -67,6 +68,10 @@ class Db:
         """The first column of the first row, or None."""
         row = self.connection.execute(sql, values).fetchone()
         return row[0] if row else None
+
+    def ticks(self) -> int:
+        """Milliseconds of a clock that all who write here share, for leases; no time of day."""
+        return int(time.monotonic() * 1000)
 
 
 class Verdict(Enum):

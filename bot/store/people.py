@@ -22,8 +22,8 @@ INSERT INTO staff (userid, name, branch, role, department, active, synced_at)
 VALUES (:userid, :name, :branch, :role, :department, :active, :now)
 ON CONFLICT (userid) DO UPDATE SET
   name = CASE WHEN :name = '' THEN staff.name ELSE :name END,
-  branch = CASE WHEN staff.role_from = 'import' AND staff.branch <> '' THEN staff.branch
-    ELSE :branch END,
+  branch = CASE WHEN staff.role_from = 'import' AND staff.branch <> ''
+    THEN staff.branch ELSE :branch END,
   role = CASE WHEN staff.role_from = 'import' THEN staff.role ELSE :role END,
   department = :department, active = :active, synced_at = :now
 """

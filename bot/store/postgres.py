@@ -34,6 +34,7 @@ _CONNECT_SECONDS = 5
 _STATEMENTS = 512
 _WRITERS = 7_201_001
 """The advisory lock that writers share, and that a starving one takes alone."""
+_SOLE_USE = 7_201_003
 _PATIENCE = 2
 _MOST_ATTEMPTS = 10
 _TOKENS = re.compile(
@@ -175,6 +176,11 @@ class PostgresDb(Db):
         row = self.connection.execute(f"{sql} RETURNING id", values).fetchone()
         return row[0] if row else 0
 
+    def ticks(self) -> int:
+        """The server's clock: several machines have no other one in common."""
+        now: int = self.value("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")
+        return now
+
     def many(self, sql: str, rows: Iterable[Mapping[str, Any] | Sequence[Any]]) -> int:
         """Execute one change for many rows; the number of rows touched."""
         some = list(rows)
@@ -281,3 +287,21 @@ class Postgres:
 
 
 _IDLE = psycopg.pq.TransactionStatus.IDLE
+
+
+@contextmanager
+def sole_use_of_database(url: str) -> Iterator[None]:
+    """Hold a database while one process alone works on it.
+
+    Raises:
+        Invalid: Another bot holds it.
+    """
+    connection = Connection(url, writing=True)
+    try:
+        if not connection.execute(f"SELECT pg_try_advisory_lock({_SOLE_USE})").fetchone()[0]:
+            raise Invalid(
+                "这个数据库正由另一个群管使用:请先停掉它;要多个进程一起运行,请设置 REDIS_URL"
+            )
+        yield
+    finally:
+        connection.close()

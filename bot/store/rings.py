@@ -6,7 +6,6 @@ checks it, so that a scheduler that slept through its lease changes nothing any 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from bot.errors import Retry
@@ -27,15 +26,21 @@ class Fence:
 def take_lease(db: Db, holder: str) -> Fence | None:
     """Take or renew the lease; None while another holder's is running.
 
-    Time is the machine's monotonic clock, so that a jump of the wall clock neither frees nor
-    freezes the lease; a value from before a restart of the machine counts as run out.
+    On SQLite time is the machine's monotonic clock, so that a jump of the wall clock neither
+    frees nor freezes the lease; a value from before a restart of the machine counts as run out.
     """
-    now = int(time.monotonic() * 1000)
+    now = db.ticks()
     row = db.one("SELECT * FROM lease WHERE name = :name", name=NAME)
-    running = row is not None and now < row["until_at"] <= now + LEASE_MS
-    if row is not None and running and row["holder"] != holder:
+    if row is not None and _runs(row, now) and row["holder"] != holder:
         return None
-    same = row is not None and row["holder"] == holder and running
+    return hold(db, holder)
+
+
+def hold(db: Db, holder: str) -> Fence:
+    """Write a holder of the lease down, whoever had it; the number grows with a new one."""
+    now = db.ticks()
+    row = db.one("SELECT * FROM lease WHERE name = :name", name=NAME)
+    same = row is not None and row["holder"] == holder and _runs(row, now)
     number = (row["fence"] if row else 0) + (0 if same else 1)
     db.run(
         "INSERT INTO lease (name, holder, fence, until_at)"
@@ -72,10 +77,14 @@ def check(db: Db, fence: Fence) -> None:
 
 def holder(db: Db) -> str | None:
     """Who holds the running lease."""
-    now = int(time.monotonic() * 1000)
+    now = db.ticks()
     row = db.one("SELECT * FROM lease WHERE name = :name", name=NAME)
-    running = row is not None and now < row["until_at"] <= now + LEASE_MS
-    return row["holder"] if row is not None and running else None
+    return row["holder"] if row is not None and _runs(row, now) else None
+
+
+def _runs(row: Row, now: int) -> bool:
+    until: int = row["until_at"]
+    return now < until <= now + LEASE_MS
 
 
 def ring(db: Db, fence: Fence, job: str, due_at: int) -> bool:

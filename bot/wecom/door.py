@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -99,6 +100,7 @@ class Door:
         agent_id: The self-built app that sends to employees.
         secrets: Of the app, customer contact, kf and the archive.
         token_cache: Shared between processes; by default this process's memory.
+        pacing: As ``token_cache``.
         on_call: Told of every request, for metrics.
         connect_seconds: Until a connection stands.
         read_seconds: Until an answer counts as lost.
@@ -116,6 +118,7 @@ class Door:
         secrets: Secrets,
         *,
         token_cache: TokenCache | None = None,
+        pacing: Pacing | None = None,
         on_call: OnCall | None = None,
         connect_seconds: float = CONNECT_SECONDS,
         read_seconds: float = READ_SECONDS,
@@ -130,7 +133,7 @@ class Door:
         self._attempts = attempts
         self._monotonic = monotonic
         self._sleep = sleep
-        self._pacing = Pacing(monotonic, sleep)
+        self._pacing = pacing or Pacing(monotonic, sleep)
         self._transport = Transport(
             base_url,
             connect=connect_seconds,
@@ -150,8 +153,11 @@ class Door:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, object] | None = None,
         upload: Upload | None = None,
+        latest: float = math.inf,
     ) -> Json:
         """Make a call and judge its reply; ``None`` values are left out.
+
+        ``latest`` is when it may begin at the latest, on our own stopwatch (``monotonic``).
 
         Raises:
             Retry: Nothing happened, or the call may be repeated; ``after`` says when.
@@ -163,7 +169,7 @@ class Door:
         tried = 1
         while True:
             try:
-                return self._once(call, request)
+                return self._once(call, request, latest)
             except _Again as error:
                 wait = error.after * 2 ** (tried - 1) * random.uniform(1.0, 1.5)  # noqa: S311  # jitter
                 if not self._worth(call, error, tried, wait):
@@ -175,20 +181,24 @@ class Door:
         most = min(self._attempts, error.attempts)
         return call.repeatable and tried < most and wait <= SHORT_SECONDS
 
-    def _once(self, call: Call, request: Request) -> Json:
+    def _once(self, call: Call, request: Request, latest: float) -> Json:
         self._tokens.check(call.secret)
         self._pacing.check(call.path)
         token = self._tokens.of(call.secret)
-        reply = self._exchange(call, request, token)
+        reply = self._exchange(call, request, token, latest)
         if verdict(errcode_of(reply)).kind == "refresh_token":
             # Not taken, so nothing happened: even a write may be replayed, but only once.
             token = self._tokens.renew(call.secret, token)
-            reply = self._exchange(call, request, token)
+            reply = self._exchange(call, request, token, latest)
         return self._judge(call, reply)
 
-    def _exchange(self, call: Call, request: Request, token: str | None) -> Json:
+    def _exchange(
+        self, call: Call, request: Request, token: str | None, latest: float = math.inf
+    ) -> Json:
         with self._pacing.turn(call.path, call.per_minute, call.parallel):
             began = self._monotonic()
+            if began > latest:
+                raise Retry(f"程序停顿太久，这次调用没有发出；{call.path}")
             answer = self._transport.send(request, token)
             seconds = self._monotonic() - began
         reply = reply_of(answer)

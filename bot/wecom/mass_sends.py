@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -100,6 +101,7 @@ class MassSends(Door):
         allow_select: bool = False,
         text: str = "",
         attachments: Sequence[Attachment] = (),
+        latest: float = math.inf,
     ) -> MassSendTask:
         """Ask members to send something (92135); a member's tap sends it, not this call.
 
@@ -113,8 +115,10 @@ class MassSends(Door):
             allow_select: The member may change the recipients; ``single`` only.
             text: At most 4,000 bytes.
             attachments: At most nine.
+            latest: When the call may begin at the latest, on the stopwatch (``time.monotonic``).
 
         Raises:
+            Retry: Nothing was sent.
             Uncertain: Look for it in ``get_groupmsg_list_v2`` before asking again.
             Refused: 41048, nobody can be reached.
         """
@@ -128,7 +132,7 @@ class MassSends(Door):
         else:
             body |= _to_customers(sender, external_userids, tag_groups, chat_ids)
             body["allow_select"] = True if allow_select else None
-        reply = self._call(ADD_MSG_TEMPLATE, body)
+        reply = self._call(ADD_MSG_TEMPLATE, body, latest=latest)
         return MassSendTask(
             MsgId(made_id(reply, "msgid")),
             tuple(str(name) for name in reply.get("fail_list") or ()),

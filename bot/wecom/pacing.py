@@ -72,19 +72,24 @@ class Pacing:
         Raises:
             Retry: The interface rests, or the queue for it is longer than five seconds.
         """
-        with self._door(path, parallel):
+        with self.door(path, parallel):
             self.check(path)
-            with self._lock:
-                burst = max(1, per_minute // 60)
-                bucket = self._buckets.setdefault(path, Bucket(per_minute, burst))
-            wait = bucket.take(self._monotonic(), PATIENCE_SECONDS)
+            wait = self.wait_for(path, per_minute)
             if wait > PATIENCE_SECONDS:
                 raise Retry(f"接口调用排队过长，稍后再试；{path}", wait)
             if wait > 0:
                 self._sleep(wait)
             yield
 
-    def _door(self, path: str, parallel: int) -> AbstractContextManager[object]:
+    def wait_for(self, path: str, per_minute: int) -> float:
+        """Seconds to wait for a turn; the turn is taken unless that is too long."""
+        with self._lock:
+            burst = max(1, per_minute // 60)
+            bucket = self._buckets.setdefault(path, Bucket(per_minute, burst))
+        return bucket.take(self._monotonic(), PATIENCE_SECONDS)
+
+    def door(self, path: str, parallel: int) -> AbstractContextManager[object]:
+        """Held during a call: an interface may answer only so many at once."""
         with self._lock:
             # An unlimited door is a lock of one's own.
             return (

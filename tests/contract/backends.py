@@ -6,7 +6,6 @@ store at a place, and to look at what is durable there through a connection of i
 
 from __future__ import annotations
 
-import atexit
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,12 +14,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 import pytest
-from servers import PostgresServer, can_run_postgres
+from servers import empty_redis, fresh_database, give_back
 
 from bot.store.db import Database, Db, connect
 from bot.store.migrations import upgrade
+
+if TYPE_CHECKING:
+    from bot.shared import Shared
 
 
 @dataclass(frozen=True)
@@ -128,56 +131,12 @@ SQLITE = Backend(
 # -- PostgreSQL
 
 
-@cache
-def postgres() -> PostgresServer:
-    """One server for all tests of the process, with a migrated database to copy."""
-    server = PostgresServer()
-    server.create()
-    server.start()
-    atexit.register(server.remove)
-    return server
-
-
-@cache
-def _template() -> str:
-    name = postgres().new_database()
-    upgrade(postgres().url(name))
-    return name
-
-
-_EMPTY = """
-DO $$ DECLARE one record; found boolean; BEGIN
-  SET LOCAL session_replication_role = replica;
-  DROP FUNCTION IF EXISTS forbid, no_room CASCADE;
-  FOR one IN SELECT c.oid, c.relname FROM pg_class c WHERE c.relkind = 'r'
-    AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'alembic_version'
-  LOOP
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', one.relname) INTO found;
-    IF found THEN EXECUTE format('DELETE FROM %I', one.relname); END IF;
-  END LOOP;
-  PERFORM setval(s.oid::regclass, 1, false) FROM pg_class s WHERE s.relkind = 'S';
-END $$
-"""
-_free: list[str] = []
-
-
 def _new_database(place: Path) -> None:
-    """One that an earlier test has done with, emptied: that is six times as fast as a copy."""
-    if not can_run_postgres():
-        pytest.skip("no PostgreSQL here: make install-test")
-    import psycopg  # noqa: PLC0415  # where there is a driver
-
-    if _free:
-        url = _free.pop()
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_EMPTY)
-    else:
-        url = postgres().url(postgres().new_database(_template()))
-    (place / "database").write_text(url, encoding="utf-8")
+    (place / "database").write_text(fresh_database(), encoding="utf-8")
 
 
 def _give_back(place: Path) -> None:
-    _free.append(_url(place))
+    give_back(_url(place))
 
 
 def _url(place: Path) -> str:
@@ -241,6 +200,17 @@ class Place:
     def look(self) -> Iterator[Db]:
         """What another process sees."""
         yield from self.backend.look(self.folder)
+
+
+# -- Redis
+
+
+def fresh_redis() -> Shared:
+    """An empty Redis."""
+    url = empty_redis()
+    from bot.shared import Shared  # noqa: PLC0415  # where there is a client
+
+    return Shared(url, "wwMadeUp")
 
 
 def every_store(folders: pytest.TempPathFactory) -> Iterator[Database]:

@@ -71,6 +71,7 @@ class FakeWeCom:
         external_userids: Sequence[str] = (),
         chat_ids: Sequence[str] = (),
         text: str,
+        latest: float = 0.0,  # noqa: ARG002  # nothing stands still here
     ) -> MassSendTask:
         assert bool(chat_ids) == (chat_type == "group") != bool(external_userids)
         self._call("create")

@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
-from backends import Place, every_store
+from backends import POSTGRES, SQLITE, Place, every_store, fresh_redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.clock import SHANGHAI, FixedClock
 from bot.errors import Invalid
-from bot.inbox import MAX_ATTEMPTS, Inbox, fail, forget, settle
+from bot.inbox import MAX_ATTEMPTS, Inbox, forget
 from bot.store.db import Database, Db
 from bot.vault import Vault
 
@@ -24,6 +26,51 @@ MORNING = datetime(2026, 11, 24, 10, 0, tzinfo=SHANGHAI)
 @pytest.fixture
 def inbox(store: Database, vault: Vault, clock: FixedClock) -> Inbox:
     return Inbox(store, vault, clock)
+
+
+@pytest.fixture(params=["sqlite", "postgres", "redis"])
+def any_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where the store of each kind of inbox lives."""
+    backend = SQLITE if request.param == "sqlite" else POSTGRES
+    backend.create(tmp_path)
+    yield Place(backend, tmp_path)
+    backend.remove(tmp_path)
+
+
+@pytest.fixture
+def store_behind(any_place: Place) -> Iterator[Database]:
+    database = any_place.open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def any_inbox(
+    request: pytest.FixtureRequest, store_behind: Database, vault: Vault, clock: FixedClock
+) -> Inbox:
+    """An inbox of each kind: what every one of them has to do is asked through it."""
+    return open_inbox(request.node.callspec.params["any_place"], store_behind, vault, clock)
+
+
+def open_inbox(kind: str, store: Database, vault: Vault, clock: FixedClock) -> Inbox:
+    if kind != "redis":
+        return Inbox(store, vault, clock)
+    shared = fresh_redis()
+    from bot.shared import SharedInbox  # noqa: PLC0415  # where there is a client
+
+    return SharedInbox(shared, store, vault, clock)
+
+
+def work(inbox: Inbox, store: Database, limit: int = 100) -> list[bytes]:
+    """Work what waits; the bodies of what was not done already."""
+    items = inbox.claim(limit)
+
+    def take(db: Db) -> list[bytes]:
+        return [item.body for item in items if inbox.take(db, item)]
+
+    done = store.write(take)
+    inbox.release(items)
+    return done
 
 
 def put(inbox: Inbox, *keys: str) -> None:
@@ -45,90 +92,100 @@ def test_I1_an_item_is_durable_when_its_future_is_done(inbox: Inbox, place: Plac
         assert db.value("SELECT count(*) FROM inbox") == 1
 
 
-def test_an_item_that_comes_again_is_kept_once_and_the_first_body_counts(inbox: Inbox) -> None:
-    inbox.put(b"key", "app", b"first").result()
-    inbox.put(b"key", "app", b"second").result()
-    inbox.put_all([(b"key", "kf", b"third"), (b"other", "kf", b"fourth")]).result()
-    assert bodies(inbox) == [b"first", b"fourth"]
+def test_an_item_that_comes_again_is_kept_once_and_the_first_body_counts(any_inbox: Inbox) -> None:
+    any_inbox.put(b"key", "app", b"first").result()
+    any_inbox.put(b"key", "app", b"second").result()
+    any_inbox.put_all([(b"key", "kf", b"third"), (b"other", "kf", b"fourth")]).result()
+    assert bodies(any_inbox) == [b"first", b"fourth"]
 
 
 def test_an_item_that_comes_again_after_it_was_done_is_not_worked_again(
-    inbox: Inbox, store: Database
+    any_inbox: Inbox, store_behind: Database
 ) -> None:
-    put(inbox, "a")
-    store.write(lambda db: settle(db, [item.id for item in inbox.claim()]))
-    put(inbox, "a")
-    assert bodies(inbox) == []
+    put(any_inbox, "a")
+    work(any_inbox, store_behind)
+    put(any_inbox, "a")
+    assert work(any_inbox, store_behind) == []
+    assert any_inbox.depth() == (0, 0)
 
 
-def test_a_hundred_threads_with_ten_keys_keep_ten_items(inbox: Inbox) -> None:
-    threads = [threading.Thread(target=put, args=(inbox, f"k{n % 10}")) for n in range(100)]
+def test_a_hundred_threads_with_ten_keys_keep_ten_items(any_inbox: Inbox) -> None:
+    threads = [threading.Thread(target=put, args=(any_inbox, f"k{n % 10}")) for n in range(100)]
     for each in threads:
         each.start()
     for each in threads:
         each.join()
-    assert sorted(bodies(inbox)) == [f"<k{n}>".encode() for n in range(10)]
+    assert sorted(bodies(any_inbox)) == [f"<k{n}>".encode() for n in range(10)]
 
 
-def test_items_come_out_in_the_order_in_which_they_came_in(inbox: Inbox) -> None:
-    put(inbox, "c", "a", "b")
-    assert bodies(inbox, 2) == [b"<c>", b"<a>"]
-    assert bodies(inbox) == [b"<c>", b"<a>", b"<b>"]
+def test_items_come_out_in_the_order_in_which_they_came_in(any_inbox: Inbox) -> None:
+    put(any_inbox, "c", "a", "b")
+    assert bodies(any_inbox, 2) == [b"<c>", b"<a>"]
+    assert bodies(any_inbox) == [b"<c>", b"<a>", b"<b>"]
 
 
-def test_an_item_and_its_effects_are_one_transaction(inbox: Inbox, store: Database) -> None:
-    put(inbox, "a")
-    (item,) = inbox.claim()
+def test_an_item_and_its_effects_are_one_transaction(
+    any_inbox: Inbox, store_behind: Database
+) -> None:
+    put(any_inbox, "a")
+    (item,) = any_inbox.claim()
 
     def work(db: Db, *, crash: bool) -> None:
         db.run("INSERT INTO cursor (name, value, moved_at) VALUES ('effect', 'x', 0)")
-        settle(db, [item.id])
+        assert any_inbox.take(db, item)
         if crash:
             raise Invalid("坏了")
 
     with pytest.raises(Invalid):
-        store.write(lambda db: work(db, crash=True))
-    assert bodies(inbox) == [b"<a>"]
-    assert store.read().value("SELECT count(*) FROM cursor") == 0
-    store.write(lambda db: work(db, crash=False))
-    assert bodies(inbox) == []
-    assert store.read().value("SELECT count(*) FROM cursor") == 1
+        store_behind.write(lambda db: work(db, crash=True))
+    assert bodies(any_inbox) == [b"<a>"]
+    assert store_behind.read().value("SELECT count(*) FROM cursor") == 0
+    store_behind.write(lambda db: work(db, crash=False))
+    assert not store_behind.write(lambda db: any_inbox.take(db, item))
+    assert store_behind.read().value("SELECT count(*) FROM cursor") == 1
 
 
-def test_a_done_item_keeps_its_key_and_loses_its_body(inbox: Inbox, store: Database) -> None:
-    put(inbox, "a")
-    store.write(lambda db: settle(db, [item.id for item in inbox.claim()]))
-    row = store.read().one("SELECT key, body_sealed FROM inbox")
+def test_a_done_item_keeps_its_key_and_loses_its_body(
+    any_inbox: Inbox, store_behind: Database
+) -> None:
+    put(any_inbox, "a")
+    work(any_inbox, store_behind)
+    row = store_behind.read().one("SELECT key, body_sealed FROM inbox")
     assert row is not None
     assert (row["key"], row["body_sealed"]) == (b"a", None)
 
 
 def test_a_failed_item_comes_again_after_a_pause_and_the_others_flow(
-    inbox: Inbox, store: Database, clock: FixedClock
+    any_inbox: Inbox, store_behind: Database, clock: FixedClock
 ) -> None:
-    put(inbox, "bad", "good")
-    bad = inbox.claim(1)[0]
-    store.write(lambda db: fail(db, bad.id, "ValueError", ms(clock)))
-    assert bodies(inbox) == [b"<good>"]
+    put(any_inbox, "bad", "good")
+    bad = any_inbox.claim(1)[0]
+    store_behind.write(lambda db: any_inbox.fail(db, bad, "ValueError"))
+    any_inbox.release([bad])
+    assert work(any_inbox, store_behind) == [b"<good>"]
     clock.move(timedelta(seconds=2))
-    assert bodies(inbox) == [b"<bad>", b"<good>"]
-    assert inbox.claim(1)[0].attempts == 1
+    (again,) = any_inbox.claim()
+    assert (again.body, again.attempts) == (b"<bad>", 1)
+    assert work(any_inbox, store_behind) == [b"<bad>"]
 
 
 def test_the_fifth_failure_sets_an_item_aside_with_its_reason_and_its_body(
-    inbox: Inbox, store: Database, clock: FixedClock
+    any_inbox: Inbox, store_behind: Database, clock: FixedClock
 ) -> None:
-    put(inbox, "bad", "good")
+    put(any_inbox, "bad", "good")
     attempts = 0
-    while items := [item for item in inbox.claim() if item.body == b"<bad>"]:
+    while items := [item for item in any_inbox.claim() if item.body == b"<bad>"]:
         attempts += 1
-        store.write(lambda db, items=items: fail(db, items[0].id, "ValueError", ms(clock)))  # type: ignore[misc]  # a default binds the items
+        store_behind.write(lambda db, items=items: any_inbox.fail(db, items[0], "ValueError"))  # type: ignore[misc]  # a default binds the items
+        any_inbox.release(items)
         clock.move(timedelta(seconds=2))
-    row = store.read().one("SELECT state, reason, body_sealed FROM inbox WHERE key = :k", k=b"bad")
+    row = store_behind.read().one(
+        "SELECT state, reason, body_sealed FROM inbox WHERE key = :k", k=b"bad"
+    )
     assert row is not None
     assert (attempts, row["state"], row["reason"]) == (MAX_ATTEMPTS, 2, "ValueError")
     assert row["body_sealed"] is not None
-    assert inbox.depth() == (1, 1)
+    assert any_inbox.depth() == (1, 1)
 
 
 def test_an_item_that_no_key_opens_holds_nobody_up_and_is_set_aside(
@@ -144,30 +201,33 @@ def test_an_item_that_no_key_opens_holds_nobody_up_and_is_set_aside(
     assert inbox.depth() == (1, 1)
 
 
-def test_depth_and_lag_tell_what_waits(inbox: Inbox, store: Database, clock: FixedClock) -> None:
-    assert (inbox.depth(), inbox.lag_seconds()) == ((0, 0), 0.0)
-    put(inbox, "a")
+def test_depth_and_lag_tell_what_waits(
+    any_inbox: Inbox, store_behind: Database, clock: FixedClock
+) -> None:
+    assert (any_inbox.depth(), any_inbox.lag_seconds()) == ((0, 0), 0.0)
+    put(any_inbox, "a")
     clock.move(timedelta(seconds=30))
-    put(inbox, "b")
-    assert (inbox.depth(), inbox.lag_seconds()) == ((2, 0), 30.0)
-    store.write(lambda db: settle(db, [inbox.claim()[0].id]))
-    assert (inbox.depth(), inbox.lag_seconds()) == ((1, 0), 0.0)
+    put(any_inbox, "b")
+    assert (any_inbox.depth(), any_inbox.lag_seconds()) == ((2, 0), 30.0)
+    work(any_inbox, store_behind, 1)
+    assert (any_inbox.depth(), any_inbox.lag_seconds()) == ((1, 0), 0.0)
 
 
-def test_a_clock_that_goes_back_makes_no_negative_lag(inbox: Inbox, clock: FixedClock) -> None:
-    put(inbox, "a")
+def test_a_clock_that_goes_back_makes_no_negative_lag(any_inbox: Inbox, clock: FixedClock) -> None:
+    put(any_inbox, "a")
     clock.move(-timedelta(hours=2))
-    assert inbox.lag_seconds() == 0.0
+    assert any_inbox.lag_seconds() == 0.0
 
 
 def test_old_done_items_are_forgotten_and_all_others_stay(
     inbox: Inbox, store: Database, clock: FixedClock
 ) -> None:
     put(inbox, "done", "waiting")
-    store.write(lambda db: settle(db, [inbox.claim()[0].id]))
+    work(inbox, store, 1)
     clock.move(timedelta(days=7))
     put(inbox, "new")
-    store.write(lambda db: settle(db, [inbox.claim()[1].id]))
+    new = inbox.claim()[1]
+    assert store.write(lambda db: inbox.take(db, new))
     assert store.write(lambda db: forget(db, ms(clock))) == 1
     keys = [row["key"] for row in store.read().rows("SELECT key FROM inbox ORDER BY id")]
     assert keys == [b"waiting", b"new"]
@@ -200,8 +260,6 @@ def test_I1_whatever_the_order_of_arrivals_each_key_is_worked_once(
         for key in keys:
             put(inbox, key)
             if key in "ab":
-                items = inbox.claim()
-                worked += [item.body for item in items]
-                store.write(lambda db, items=items: settle(db, [each.id for each in items]))  # type: ignore[misc]  # a default binds the items
+                worked += work(inbox, store)
         worked += bodies(inbox)
         assert worked == [f"<{key}>".encode() for key in dict.fromkeys(keys)]

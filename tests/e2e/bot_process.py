@@ -63,7 +63,7 @@ class BotProcess:
         self._where = where
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "log.txt"
+        self.log = folder / f"log-{self.port}.txt"
         self._command = command
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,12 +90,19 @@ class BotProcess:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, self.log.read_text(encoding="utf-8")[-3_000:]
+        written = self.log.read_text(encoding="utf-8")
+        assert self._process.poll() is None, written[-3_000:]
+        if self._command[0:1] in {("worker",), ("scheduler",)}:
+            return "已启动" in written
         with urllib3.PoolManager(retries=False, timeout=2) as http:
             try:
                 return http.request("GET", f"{self.url}/healthz").status == 200
             except urllib3.exceptions.HTTPError:
                 return False
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
 
     def kill(self) -> None:
         """SIGKILL, with whatever it started: nothing is finished, nothing is flushed."""
@@ -103,6 +110,16 @@ class BotProcess:
         if process is not None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+    def pause(self) -> None:
+        """As a machine that stands still."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Wake it up again; it does not know that it slept."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ask it to end, as a service manager does; the exit status."""
@@ -116,8 +133,13 @@ class BotProcess:
             process.wait()
             raise
 
-    def rows(self, sql: str, **values: Any) -> list[sqlite3.Row]:
+    def rows(self, sql: str, **values: Any) -> list[Any]:
         """What the store holds, read from another process."""
+        if url := self._environment.get("DATABASE_URL"):
+            from bot.store.postgres import Connection  # noqa: PLC0415  # where there is a driver
+
+            with closing(Connection(url, writing=False)) as found:
+                return list(found.execute(sql, values).fetchall())
         with closing(sqlite3.connect(self.folder / "qunguan.db", timeout=10)) as connection:
             connection.row_factory = sqlite3.Row
             return connection.execute(sql, values).fetchall()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 import structlog
 from caller import Caller, employee
-from live_branch import Branch, make_keys, open_branch, running_branch
+from live_branch import SERVERS, Branch, make_keys, open_branch, running_branch
 from madeup import MadeUp
+from servers import empty_redis, fresh_database, give_back
 
 from bot.store import migrations
 
@@ -43,9 +45,22 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, empty_store: Path) -> Path:
-    """The bot's data folder."""
-    return Path(shutil.copytree(empty_store, tmp_path / "var"))
+def profile() -> str:
+    """Embedded, unless a module asks for ``PROFILES``."""
+    return "embedded"
+
+
+@pytest.fixture
+def folder(profile: str, tmp_path: Path, empty_store: Path) -> Iterator[Path]:
+    """The bot's data folder; of the scaled profile with the addresses of its servers."""
+    found = Path(shutil.copytree(empty_store, tmp_path / "var"))
+    if profile == "embedded":
+        yield found
+        return
+    servers = {"database_url": fresh_database(), "redis_url": empty_redis()}
+    (found / SERVERS).write_text(json.dumps(servers), encoding="utf-8")
+    yield found
+    give_back(servers["database_url"])
 
 
 @pytest.fixture

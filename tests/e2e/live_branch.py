@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import uvicorn
 
 from bot import outbox
@@ -41,6 +42,19 @@ BRANCH = "城东支行"
 MORNING = datetime(2026, 12, 1, 9, 0, tzinfo=SHANGHAI)
 """A Tuesday, a working day, after the doors opened."""
 KFID = "wkCounter00000000000000000000001"
+
+
+SERVERS = "servers.json"
+"""In the data folder: the addresses of PostgreSQL and Redis, where the bot uses them."""
+PROFILES = pytest.mark.parametrize("profile", ["embedded", "scaled"])
+"""For tests that run on both."""
+
+
+def servers_of(folder: Path) -> dict[str, str]:
+    """The settings of the scaled profile, none for the embedded one."""
+    file = folder / SERVERS
+    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
 
 
 class HandClock:
@@ -113,17 +127,17 @@ class Branch:
             qunguan_api_token="e2e-token",
             qunguan_public_url="http://bank.example",
             qunguan_clock=MORNING.isoformat(),
-            **(wired | more),
+            **(wired | servers_of(self.folder) | more),
         )
         bot = Bot(settings)
         # The same clock as the world's, so that both move at the same moment.
         bot.clock = self.clock
         bot.reader = _reader(bot.settings.qunguan_config_dir)
-        bot.wecom = self.client(bot.settings)
+        bot.wecom = self.client(bot.settings, **bot.paced_together())
         return bot
 
     @staticmethod
-    def client(settings: Settings) -> WeComClient:
+    def client(settings: Settings, **more: Any) -> WeComClient:
         """WeCom's client as the bot builds it, but a lost answer is given up after two seconds."""
         secrets = Secrets(
             agent=settings.wecom_agent_secret.get_secret_value(),
@@ -137,6 +151,7 @@ class Branch:
             settings.wecom_agent_id,
             secrets,
             read_seconds=2.0,
+            **more,
         )
 
     # -- looking

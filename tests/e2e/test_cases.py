@@ -6,7 +6,9 @@ import json
 from datetime import timedelta
 
 import pytest
-from live_branch import HEAD, LI, ZHAO, Branch
+from live_branch import HEAD, LI, PROFILES, ZHAO, Branch
+
+pytestmark = PROFILES
 
 QUESTION = "大额存单现在多少利率?"
 

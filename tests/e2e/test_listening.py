@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
-from live_branch import LI, ZHAO, Branch
+from live_branch import LI, PROFILES, ZHAO, Branch
+
+pytestmark = PROFILES
 
 MERCHANT = "我是开超市的"
 QUESTION = "大额存单现在多少利率?"

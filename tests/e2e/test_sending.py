@@ -6,9 +6,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from live_branch import BRANCH, LI, MORNING, ZHAO, Branch
+from live_branch import BRANCH, LI, MORNING, PROFILES, ZHAO, Branch
 
 from bot.clock import SHANGHAI
+
+pytestmark = PROFILES
 
 TODAY = MORNING.date()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from live_branch import KFID, LI, Branch
+from live_branch import KFID, LI, PROFILES, Branch
+
+pytestmark = PROFILES
 
 STOP = "别再给我发广告了"
 
