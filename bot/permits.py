@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.errors import Invalid
 from bot.rulebook import Rulebook
-from bot.store import approvals
+from bot.store import approvals, products
 from bot.store.db import Db, Row
 from scheduler.approval import (
     Cast,
@@ -130,7 +130,7 @@ def read_version(row: Row) -> Campaign:
 def approval_state(db: Db, rules: Rulebook, row: Row, campaign: Campaign, at: datetime) -> State:
     """How far the approval of a version is at a moment."""
     casts = [_cast(each) for each in approvals.decisions(db, row["id"])]
-    return state_of(requirement_of(rules, campaign), casts, covers(rules, campaign), at)
+    return state_of(requirement_of(rules, campaign), casts, covers(db, rules, campaign), at)
 
 
 def _cast(row: Row) -> Cast:
@@ -150,14 +150,16 @@ def requirement_of(rules: Rulebook, campaign: Campaign) -> Requirement | None:
     return rules.approvals.required(campaign.purpose, campaign.product_kinds)
 
 
-def covers(rules: Rulebook, campaign: Campaign) -> str:
+def covers(db: Db, rules: Rulebook, campaign: Campaign) -> str:
     """What an approval of a campaign covers just now (A2)."""
     return cover_of(
         campaign,
         words_hash=rules.words.text_hash,
         audience=audience_rule(rules, campaign),
         schedule=_schedule(rules, campaign),
-        products={},
+        products={
+            row["code"]: row["facts_hash"] for row in products.current(db, campaign.products)
+        },
     )
 
 

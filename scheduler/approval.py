@@ -16,6 +16,7 @@ from bot.clock import SHANGHAI
 from bot.model import Purpose, Role
 from bot.yamlfile import Place, Section, load_section
 from scheduler.campaigns import KINDS, Campaign
+from scheduler.offers import INVESTMENTS
 from scheduler.words import FIELDS, check_template
 
 NO_PRODUCT = "none"
@@ -95,11 +96,13 @@ class ApprovalRules:
     Attributes:
         authors: Who may draft, submit, start and stop.
         holders: The roles that may act in each duty.
+        certificates: By kind of product, what a sender may hold to send texts about it (S4).
     """
 
     authors: frozenset[Role]
     holders: Mapping[Duty, frozenset[Role]]
     policies: tuple[_Policy, ...]
+    certificates: Mapping[str, frozenset[str]]
 
     def required(self, purpose: Purpose, products: Iterable[str]) -> Requirement | None:
         """What must be approved by whom; None when some product has no policy: then never."""
@@ -239,6 +242,7 @@ def load_approvals(path: Path) -> ApprovalRules:
     """
     top = load_section(path)
     duties, policies = top.section("duties"), top.section("policies")
+    certificates = top.section("certificates")
     found = ApprovalRules(
         authors=frozenset(Role(each.choice(Role)) for each in top.values("authors")),
         holders={
@@ -246,9 +250,18 @@ def load_approvals(path: Path) -> ApprovalRules:
             for duty in Duty
         },
         policies=tuple(_read(name, policies.section(name)) for name in policies.keys()),  # noqa: SIM118  # a Section is no dict
+        certificates={
+            kind: frozenset(each.text(20) for each in certificates.values(kind))
+            for kind in certificates.keys()  # noqa: SIM118  # as above
+        },
     )
-    for section in (duties, policies, top):
+    for section in (duties, policies, certificates, top):
         section.close()
+    if set(found.certificates) - set(KINDS):
+        strange = "、".join(sorted(set(found.certificates) - set(KINDS)))
+        raise certificates.wrong(f"certificates 里的 {strange} 不是产品类别")
+    if INVESTMENTS - {"foreign_exchange"} - set(found.certificates):
+        raise certificates.wrong("理财、基金、保险、黄金必须写明要哪种资格,不能省")
     if not found.authors or not all(found.holders.values()):
         raise top.wrong("authors 和每项 duties 都要至少写一个角色,否则没有人能办")
     return found

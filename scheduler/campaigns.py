@@ -12,6 +12,7 @@ from typing import Any
 from bot.clock import SHANGHAI
 from bot.model import Channel, Layer, Purpose, Role
 from bot.yamlfile import Place, Scalar, Section, read_text
+from scheduler import offers
 from scheduler.audience import (
     CUSTOMER_KINDS,
     EVERYONE,
@@ -85,6 +86,7 @@ class Campaign:
         holdout: Per cent of the audience that gets nothing.
         approver: The role that approves this text.
         product_kinds: Kinds of product that the words speak of; they decide who must approve.
+        products: Codes of the bank's product list: A first, then those of which B is chosen.
         about: What marketing speaks of: ``product``, ``event`` or ``bank``; else "".
         when: The days and the way that the file names.
         caps: Its own limits.
@@ -108,11 +110,17 @@ class Campaign:
     words: str = field(repr=False)
     text_hash: str
     product_kinds: frozenset[str] = frozenset()
+    products: tuple[str, ...] = ()
     exclude: Audience = NOBODY_NAMED
     about: str = ""
     when: When = ANY_DAY
     caps: OwnCaps = NO_CAPS
     window_days: int = 14
+
+    @property
+    def bundle(self) -> bool:
+        """Whether the words offer two things, A and B."""
+        return "b_name" in self.words
 
     @property
     def rank(self) -> int:
@@ -210,6 +218,7 @@ def parse_campaign(source: str, file: str) -> Campaign:
         words=words,
         text_hash=digest,
         product_kinds=frozenset(item.choice(KINDS) for item in head.values("product_kinds")),
+        products=tuple(item.text(64) for item in head.values("products")),
         about=head.value("about").choice(_MATTERS) if "about" in head else "",
         when=when,
         caps=_caps(head.section("caps")) if "caps" in head else OwnCaps(),
@@ -248,6 +257,10 @@ def _check_sense(found: Campaign, occasion: Occasion, head: Section) -> None:
         raise head.wrong("营销话术要写 about(product、event 或 bank),问候和服务不写")
     if found.product_kinds and found.about != "product":
         raise head.value("about").wrong("写了 product_kinds 就是产品内容,about 请填 product")
+    if found.products and not found.product_kinds:
+        raise head.wrong("写了 products 就要写 product_kinds(这些产品的类别),它决定由谁审批")
+    if found.products and found.channel is Channel.MASS_GROUP:
+        raise head.wrong("群里不发因人而异的产品,请去掉 products")
     if found.channel is Channel.MASS_GROUP and (found.personal or not occasion.groups):
         raise head.value("channel").wrong(
             "群发到客户群不带称呼、不含个人信息,也只能用于节日、日期、每周、每月或季度"
@@ -259,7 +272,11 @@ def _check_words(found: Campaign, occasion: Occasion, place: Place) -> None:
     marketing = found.purpose is Purpose.MARKETING
     allowed = occasion.fields | _SIGNED | ({"address"} if found.personal else frozenset())
     allowed |= {"stop_way"} if single and marketing else frozenset()
+    allowed |= offers.FIELDS if found.products else frozenset()
     used = check_template(found.words, place, allowed)
+    lacking = offers.lacks(used & offers.FIELDS, found.product_kinds, found.words)
+    if found.products and lacking:
+        raise place.wrong(lacking)
     if found.personal and "address" not in used:
         raise place.wrong("personal 为 true 的话术要用 {{ address }} 称呼客户")
     if single and marketing and "stop_way" not in used:

@@ -71,6 +71,10 @@ class Standing:
         text_pinned: Exactly this text is pinned by the release or covered by a valid approval.
         phrases: Rules that the finished text breaks, required sentences included; () for none.
         personal: Kinds of personal data that stand in the finished text; () for none.
+        products_current: Every product of the text is in the library, of the kind that was
+            approved, and on sale today; True for a text without products.
+        unsuitable: Rules of suitability against this customer; () for none.
+        sender_certified: The sender may sell what the text speaks of, and is on duty.
         sent_today, sent_this_week, sent_this_month: Marketing and greetings to this customer
             or group, confirmed and reserved, over all campaigns.
         channel_used, channel_cap: The channel's own quota for this customer in this month.
@@ -90,6 +94,9 @@ class Standing:
     text_pinned: bool | None
     phrases: tuple[str, ...] | None
     personal: tuple[str, ...] | None
+    products_current: bool | None
+    unsuitable: tuple[str, ...] | None
+    sender_certified: bool | None
     sent_today: int | None
     sent_this_week: int | None
     sent_this_month: int | None
@@ -199,6 +206,24 @@ class Gate:
             return _unread("G8", at)
         return Decision(Answer.DROP, ("G8", *now.personal)) if now.personal else None
 
+    def g9_products(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G9: product facts are those of today's library; a change voids the approval besides."""
+        if now.products_current is None:
+            return _unread("G9", at)
+        return None if now.products_current else Decision(Answer.HOLD, ("G9",), at + LOOK_AGAIN)
+
+    def g10_suitability(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G10: the bank's own test allows this product for this customer today."""
+        if now.unsuitable is None:
+            return _unread("G10", at)
+        return Decision(Answer.DROP, ("G10", *now.unsuitable)) if now.unsuitable else None
+
+    def g11_sender(self, _what: Candidate, now: Standing, at: datetime) -> Decision | None:
+        """G11: the sender holds the certificate for what is offered, and is on duty."""
+        if now.sender_certified is None:
+            return _unread("G11", at)
+        return None if now.sender_certified else Decision(Answer.HOLD, ("G11",), at + LOOK_AGAIN)
+
     def g12_hours(self, what: Candidate, _now: Standing, at: datetime) -> Decision | None:
         """G12: quiet hours and closed days of the purpose."""
         if what.answers:
@@ -265,6 +290,9 @@ _RULES: tuple[_Rule, ...] = (
     Gate.g6_approval,
     Gate.g7_phrases,
     Gate.g8_personal,
+    Gate.g9_products,
+    Gate.g10_suitability,
+    Gate.g11_sender,
     Gate.g12_hours,
     Gate.g13_frequency,
     Gate.g14_once,

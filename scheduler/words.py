@@ -53,6 +53,22 @@ FIELDS: Mapping[str, Field] = {
     "starts": Field(20),
     "names": Field(300, cut=True),
     "left": Field(6),
+    **{
+        f"{part}_{fact}": Field(most)
+        for part in "ab"
+        for fact, most in {
+            "name": 30,
+            "kind": 12,
+            "issuer": 30,
+            "risk": 4,
+            "rate": 10,
+            "minimum": 16,
+            "term": 20,
+            "fees": 60,
+            "registration": 40,
+            "url": 300,
+        }.items()
+    },
     "customer": Field(12, cut=True),
     "topic": Field(12, cut=True),
     "place": Field(20, cut=True),

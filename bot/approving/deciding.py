@@ -167,7 +167,7 @@ class Deciding(Ground):
             via=via,
             duty=duty,
             vote=vote,
-            covers=covers(self.rules, campaign),
+            covers=covers(db, self.rules, campaign),
             note=note.strip(),
             words=words,
             now=now,

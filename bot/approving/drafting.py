@@ -105,7 +105,7 @@ class Drafting(Ground):
                 version_id,
                 actor=who.userid,
                 on_day=on.isoformat(),
-                covers=covers(self.rules, campaign),
+                covers=covers(db, self.rules, campaign),
                 counts=_counts(entries),
                 digest=hashlib.sha256(json.dumps(told).encode()).hexdigest(),
                 now=self.now(),

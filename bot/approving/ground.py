@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from bot import outbox
-from bot.clock import Clock
+from bot.clock import Clock, today
 from bot.errors import Invalid
+from bot.offering import listed
 from bot.permits import approval_state, covers, lacks_assessment, read_version, requirement_of
 from bot.rulebook import Rulebook
 from bot.store import approvals, journal, pushes
@@ -22,6 +23,7 @@ LACKS = {
     "dry_run": "提交前请先试发一次:看清会发给谁、谁不发和原因。文字或规则改过,要再试一次",
     "assessment": "这份话术按客户特征选人,请先登记个人信息保护影响评估",
     "policy": "approvals.yaml 里没有对得上这份话术用途和产品类别的审批规定,不能提交",
+    "products": "话术里的产品不在产品表里、类别对不上,或今天不在售;请核对代码,或重新导入产品表",
 }
 """What has to be done before a version is submitted, in words."""
 
@@ -107,12 +109,14 @@ class Ground:
     def lacking(self, db: Db, row: Row, campaign: Campaign) -> Iterable[str]:
         """What has to be done before a version is submitted, by slug."""
         tried = approvals.last_dry_run(db, row["id"])
-        if tried is None or tried["covers"] != covers(self.rules, campaign):
+        if tried is None or tried["covers"] != covers(db, self.rules, campaign):
             yield "dry_run"
         if lacks_assessment(db, self.rules, campaign):
             yield "assessment"
         if requirement_of(self.rules, campaign) is None:
             yield "policy"
+        if not listed(db, campaign, today(self.clock)):
+            yield "products"
 
     def need_author(self, who: Viewer) -> None:
         """Stop whoever may not write.

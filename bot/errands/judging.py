@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from bot.errands.reserving import Taken, subject_of
 from bot.errors import Invalid
 from bot.links import OutLinks
 from bot.model import Channel, Layer, Purpose
+from bot.offering import NOTHING, Offering, deputy_of, offering_of
 from bot.permits import Permit, Permits, permits_of
 from bot.planning import choice_of
 from bot.rulebook import Rulebook
@@ -90,9 +91,12 @@ class Judge:
             found = taken.with_taken(push, standings.get(push["id"]))
             if found is not None and push["id"] in left:
                 found = {**found, "relevant": False}
-            worded = self._worded(db, push, permit, found, at)
+            push, offering = self._offered(db, permit, push, at)
+            worded = self._worded(db, push, permit, found, at, offering)
             seen = self._seen(permit, worded)
-            standing = standing_of(found, switches, at, quota, text_pinned=pinned, text=seen)
+            standing = standing_of(
+                found, switches, at, quota, text_pinned=pinned, text=seen, offering=offering
+            )
             campaign = permit.campaign if permit else None
             decision = gate.decide(candidate_of(push, campaign), standing, at)
             if campaign is not None and decision.answer is Answer.SEND:
@@ -102,6 +106,22 @@ class Judge:
             return judged
 
         return [one(row) for row in rows]
+
+    def _offered(
+        self, db: Db, permit: Permit | None, push: Row, at: datetime
+    ) -> tuple[Row, Offering | None]:
+        """What a push offers, handed to the deputy where the sender may not offer it."""
+        campaign = permit.campaign if permit else None
+        if campaign is None:
+            return push, None
+        on = at.astimezone(SHANGHAI).date()
+        found = offering_of(db, self.rules, campaign, push, on)
+        if found.certified or push["status"] == "tasked" or push["chat_id"]:
+            return push, found
+        deputy = deputy_of(db, self.rules, campaign, push)
+        if deputy is None:
+            return push, found
+        return pushes.hand_over(db, push["id"], deputy), replace(found, certified=True)
 
     def is_fresh(self, db: Db) -> bool:
         """Friendships that were not compared with WeCom for a day are not known any more."""
@@ -116,13 +136,14 @@ class Judge:
         permit: Permit | None,
         found: Mapping[str, Any] | None,
         at: datetime,
+        offering: Offering | None,
     ) -> _Worded | None:
         """The finished words; None when there is nobody or nothing to write them for."""
         campaign = permit.campaign if permit else None
         if campaign is None or found is None or not found["known"] or found["erased"]:
             return None
         try:
-            by_name, text = self.render(db, campaign, push, at)
+            by_name, text = self.render(db, campaign, push, at, offering)
         except Invalid as missing:
             log.warning("text could not be rendered", push=push["id"], reason=str(missing))
             return _Worded("", by_name=False)
@@ -180,16 +201,31 @@ class Judge:
                 )
         return None
 
-    def render(self, db: Db, campaign: Campaign, push: Row, at: datetime) -> tuple[bool, str]:
+    def render(
+        self,
+        db: Db,
+        campaign: Campaign,
+        push: Row,
+        at: datetime,
+        offering: Offering | None = None,
+    ) -> tuple[bool, str]:
         """Whether the customer is addressed by name, and the words."""
+        more = offering.values if offering else self.offered(db, campaign, push, at)
         if push["chat_id"]:
             return False, self.text(db, campaign, push, None, at, by_name=False)
         who = people.customer(db, push["external_userid"])
         assert who is not None
         by_name = campaign.personal and Layer(who["layer"]) in campaign.layers
-        text = self.text(db, campaign, push, who, at, by_name=by_name)
+        text = self.text(db, campaign, push, who, at, by_name=by_name, more=more)
         # A link to refuse opens for one person, so the text that carries it is theirs alone.
         return by_name or "/out/" in text, text
+
+    def offered(
+        self, db: Db, campaign: Campaign, push: Row, at: datetime
+    ) -> Mapping[str, str] | None:
+        """The variables of the products that a push offers."""
+        on = at.astimezone(SHANGHAI).date()
+        return offering_of(db, self.rules, campaign, push, on).values
 
     def text(
         self,
@@ -200,6 +236,7 @@ class Judge:
         at: datetime,
         *,
         by_name: bool,
+        more: Mapping[str, str] | None = None,
     ) -> str:
         """The words of a push, by name or with the greeting that fits anybody.
 
@@ -210,6 +247,7 @@ class Judge:
         values: dict[str, Any] = {
             "branch": push["branch"] or (sender["branch"] if sender else ""),
             "sender_name": sender["name"] if sender else "",
+            **(more or {}),
             **occasion_values(self.rules.words, push, who, at.astimezone(SHANGHAI).date()),
         }
         if who is not None:
@@ -305,6 +343,7 @@ def standing_of(
     *,
     text_pinned: bool,
     text: TextSeen | None,
+    offering: Offering | None = NOTHING,
 ) -> Standing:
     """What the store knows now; what it does not know stays None, which is never ``send``."""
     found: Mapping[str, Any] = dict(row) if row is not None else {}
@@ -327,6 +366,9 @@ def standing_of(
         text_pinned=text_pinned,
         phrases=text.phrases if text else None,
         personal=text.personal if text else None,
+        products_current=offering.current if offering else None,
+        unsuitable=offering.against if offering else None,
+        sender_certified=offering.certified if offering else None,
         sent_today=found.get("today"),
         sent_this_week=found.get("week"),
         sent_this_month=found.get("month"),

@@ -140,7 +140,8 @@ class MassSender:
         assert who is not None
         assert judged.permit is not None
         assert judged.permit.campaign is not None
-        text = self.judge.text(db, judged.permit.campaign, push, who, at, by_name=False)
+        more = self.judge.offered(db, judged.permit.campaign, push, at)
+        text = self.judge.text(db, judged.permit.campaign, push, who, at, by_name=False, more=more)
         if "/out/" in text:  # still one person's own: another task to confirm
             gate = Gate(self.rules.thresholds, self.rules.calendar)
             moved = gate.move_to_tomorrow(candidate_of(push), ("personal_limit",), at)

@@ -103,6 +103,14 @@ def hold(db: Db, push_id: int, until: int, rules: tuple[str, ...], now: int) -> 
     )
 
 
+def hand_over(db: Db, push_id: int, sender: str) -> Row:
+    """Have another member send a push that is not in a task yet; the row as it is now."""
+    db.run("UPDATE push SET sender = :sender WHERE id = :id", sender=sender, id=push_id)
+    row = db.one("SELECT * FROM push WHERE id = :id", id=push_id)
+    assert row is not None
+    return row
+
+
 def end(
     db: Db, push_id: int, status: str, reason: str, now: int, rules: tuple[str, ...] = ()
 ) -> None:

@@ -54,6 +54,9 @@ GOOD = Standing(
     text_pinned=True,
     phrases=(),
     personal=(),
+    products_current=True,
+    unsuitable=(),
+    sender_certified=True,
     sent_today=0,
     sent_this_week=0,
     sent_this_month=0,
@@ -194,6 +197,22 @@ def test_G8_personal_data_stops_every_purpose_and_is_named(candidate: Candidate)
     assert decide(candidate, good(personal=("P001",))) == Decision(Answer.DROP, ("G8", "P001"))
 
 
+@pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
+def test_G9_a_product_that_is_not_as_approved_holds_every_text(candidate: Candidate) -> None:
+    assert decide(candidate, good(products_current=False)) == hold("G9")
+
+
+@pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
+def test_G10_what_does_not_suit_a_customer_never_goes_out(candidate: Candidate) -> None:
+    broken = good(unsuitable=("S1",))
+    assert decide(candidate, broken) == Decision(Answer.DROP, ("G10", "S1"))
+
+
+@pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
+def test_G11_a_sender_without_certificate_or_off_duty_holds(candidate: Candidate) -> None:
+    assert decide(candidate, good(sender_certified=False)) == hold("G11")
+
+
 @pytest.mark.parametrize(
     ("candidate", "at", "opens"),
     [
@@ -281,6 +300,9 @@ MISSING = {
     "text_pinned": "G6",
     "phrases": "G7",
     "personal": "G8",
+    "products_current": "G9",
+    "unsuitable": "G10",
+    "sender_certified": "G11",
     "sent_today": "G13",
     "sent_this_week": "G13",
     "sent_this_month": "G13",
@@ -340,6 +362,9 @@ BAD: dict[str, Case] = {
     "G6": Case(OFFER, good(text_pinned=False), NOON, hold("G6")),
     "G7": Case(OFFER, good(phrases=("F006",)), NOON, Decision(Answer.DROP, ("G7", "F006"))),
     "G8": Case(OFFER, good(personal=("P001",)), NOON, Decision(Answer.DROP, ("G8", "P001"))),
+    "G9": Case(OFFER, good(products_current=False), NOON, hold("G9")),
+    "G10": Case(OFFER, good(unsuitable=("S1",)), NOON, Decision(Answer.DROP, ("G10", "S1"))),
+    "G11": Case(OFFER, good(sender_certified=False), NOON, hold("G11")),
     "G12": Case(
         replace(OFFER, useful_until=None),
         GOOD,
@@ -350,7 +375,24 @@ BAD: dict[str, Case] = {
     "G14": Case(OFFER, good(key_used=True), NOON, drop("G14")),
     "G15": Case(OFFER, good(relevant=False), NOON, drop("G15")),
 }
-ORDER = ["G1", "G2", "G3", "G4", "F5", "G5", "G6", "G7", "G8", "G12", "G13", "G14", "G15"]
+ORDER = [
+    "G1",
+    "G2",
+    "G3",
+    "G4",
+    "F5",
+    "G5",
+    "G6",
+    "G7",
+    "G8",
+    "G9",
+    "G10",
+    "G11",
+    "G12",
+    "G13",
+    "G14",
+    "G15",
+]
 RULES = gate_module._RULES  # the tuple is what P2 takes lines out of
 
 

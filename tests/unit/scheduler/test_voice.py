@@ -40,6 +40,10 @@ SAMPLE = {
     "why": "三个月没联系",
     "todo": "打个电话问问近况",
     "link": "https://bank.example/login/abc",
+    "event": "茶艺课",
+    "starts": "周六15:00",
+    "names": "王姐2位、李叔(候补)",
+    "left": 3,
     "count": 3,
 }
 TODAY = date(2026, 11, 28)

@@ -1,0 +1,93 @@
+"""Products for one customer: read from the library, chosen, and by whom they may be offered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from bot.rulebook import Rulebook
+from bot.store import people, products, suiting
+from bot.store.db import Db, Row
+from scheduler import offers
+from scheduler.campaigns import Campaign
+from scheduler.offers import Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """What a push offers.
+
+    Attributes:
+        current: Every product is in the library, of an approved kind and on sale.
+        against: Rules of suitability against it.
+        certified: The sender may offer it and is on duty.
+        values: The variables of the text.
+    """
+
+    current: bool = True
+    against: tuple[str, ...] = ()
+    certified: bool = True
+    values: Mapping[str, str] | None = None
+
+
+NOTHING = Offering()
+"""A text without products."""
+
+
+def offering_of(
+    db: Db, rules: Rulebook, campaign: Campaign, push: Row | Mapping[str, Any], on: date
+) -> Offering:
+    """What a push would offer on a day in Asia/Shanghai."""
+    sender = people.staff(db, push["sender"])
+    certified = _certified(rules, campaign, sender)
+    if not campaign.products:
+        return Offering(certified=certified or not campaign.product_kinds)
+    library = {row["code"]: row for row in products.current(db, campaign.products)}
+    rows = [library.get(code) for code in campaign.products]
+    good = [row for row in rows if row is not None and _fits(campaign, row, on)]
+    if len(good) < len(rows) or (campaign.bundle and good[0]["kind"] not in offers.DEPOSITS):
+        return Offering(current=False, certified=certified)
+    holder = suiting.holder(db, push["external_userid"], on)
+    chosen, against = offers.choose(
+        [_offer(row) for row in good], holder, on, bundle=campaign.bundle
+    )
+    names = rules.labels.get("product", {})
+    values = offers.values_of(chosen, names)
+    return Offering(against=against, certified=certified, values=values)
+
+
+def listed(db: Db, campaign: Campaign, on: date) -> bool:
+    """Whether the library has every product of a campaign, of its kinds and on sale."""
+    rows = products.current(db, campaign.products)
+    codes = set(campaign.products)
+    return codes == {row["code"] for row in rows if _fits(campaign, row, on)}
+
+
+def deputy_of(
+    db: Db, rules: Rulebook, campaign: Campaign, push: Row | Mapping[str, Any]
+) -> str | None:
+    """Who may send in the sender's place: their deputy, certified and a friend (S4)."""
+    sender = people.staff(db, push["sender"])
+    deputy = people.staff(db, sender["deputy"]) if sender and sender["deputy"] else None
+    if deputy is None or not _certified(rules, campaign, deputy):
+        return None
+    friends = {row["userid"] for row in people.follows_of(db, push["external_userid"])}
+    return str(deputy["userid"]) if deputy["userid"] in friends else None
+
+
+def _fits(campaign: Campaign, row: Row, on: date) -> bool:
+    return products.is_on_sale(row, on) and row["kind"] in campaign.product_kinds
+
+
+def _certified(rules: Rulebook, campaign: Campaign, sender: Row | None) -> bool:
+    if sender is None or not sender["active"]:
+        return False
+    held = sender["certificates"].split(",")
+    return offers.certified(held, campaign.product_kinds, rules.approvals.certificates)
+
+
+def _offer(row: Row) -> Offer:
+    said = ("code", "name", "kind", "issuer", "risk_level", "rate", "minimum", "term", "fees")
+    return Offer(**{name: row[name] for name in (*said, "registration", "url")})
