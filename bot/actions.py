@@ -311,6 +311,36 @@ class TellStaff:
 
 
 @dataclass(frozen=True, slots=True)
+class SendMorning:
+    """An employee's list of a day (ISO), whose words are kept in the store."""
+
+    lane: ClassVar[str] = ""
+    priority: ClassVar[int] = 1
+    userid: UserId
+    day: str
+
+    @property
+    def key(self) -> str:
+        """One list an employee and day."""
+        return f"morning:{self.userid}:{self.day}"
+
+
+@dataclass(frozen=True, slots=True)
+class RemindMassSend:
+    """WeCom's own reminder of a task to its member."""
+
+    lane: ClassVar[str] = ""
+    priority: ClassVar[int] = 3
+    task_id: int
+    cause: str
+
+    @property
+    def key(self) -> str:
+        """One reminder a task and cause."""
+        return f"mass-remind:{self.task_id}:{self.cause}"
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerEmployee:
     """What an employee asked the app: help, today, or a customer's name."""
 
@@ -432,9 +462,11 @@ Errand = (
     | PullKf
     | AnswerEmployee
     | TellStaff
+    | SendMorning
     | SendCard
     | UpdateCard
     | CreateMassSend
+    | RemindMassSend
     | CancelMassSend
     | KeepGroupWelcome
     | AskModel

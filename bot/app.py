@@ -277,7 +277,7 @@ class Bot:
     @cached_property
     def ringer(self) -> Ringer:
         """The scheduler."""
-        from bot.jobs import Jobs
+        from bot.jobs import Jobs, Rounds
         from scheduler.ring import Ringer
 
         jobs = Jobs(
@@ -289,7 +289,8 @@ class Bot:
             self.worker.notice,
             self._wake_outbox,
         )
-        return Ringer(self.database, self.clock, jobs.all(), self.rule_watch.look, self._lease())
+        every = jobs.all() + Rounds(jobs, self.desk).all()
+        return Ringer(self.database, self.clock, every, self.rule_watch.look, self._lease())
 
     def _lease(self) -> Lease | None:
         if self.shared is None:

@@ -12,6 +12,7 @@ from bot import inbox, outbox, signups
 from bot.actions import CheckAgreement, KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
+from bot.errands.staff import Desk
 from bot.errors import Retry
 from bot.happenings import CaseOverdue
 from bot.listening import Listener, segments_changed
@@ -314,3 +315,38 @@ class Jobs:
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """What is rung for employees: these jobs look often and act once, by natural keys."""
+
+    jobs: Jobs
+    desk: Desk
+
+    def all(self) -> list[Job]:
+        """The jobs."""
+        return [
+            Job("morning_lists", self.lists, every=timedelta(seconds=15)),
+            Job("chase_tasks", self.chase, every=timedelta(minutes=1)),
+        ]
+
+    def lists(self, fence: Fence, _due: datetime) -> int:
+        """Make the lists of the day, once friendships were compared with WeCom."""
+        return self._fenced(
+            fence, lambda db: self.desk.morning.make(db) if self.jobs.mass.judge.is_fresh(db) else 0
+        )
+
+    def chase(self, fence: Fence, _due: datetime) -> int:
+        """Remind whoever has tasks waiting."""
+        return self._fenced(fence, self.desk.chaser.chase)
+
+    def _fenced(self, fence: Fence, change: Callable[[Db], int]) -> int:
+        def guarded(db: Db) -> int:
+            rings.check(db, fence)
+            return change(db)
+
+        done = self.jobs.database.write(guarded)
+        if done:
+            self.jobs.wake_outbox()
+        return done

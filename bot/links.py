@@ -1,10 +1,11 @@
-"""Links that we sign: the refusal page of a customer and the sign-in of an employee."""
+"""Links that we sign: pages of one customer, the day and the sign-in of one employee."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
-from bot.clock import Clock
+from bot.clock import Clock, today
 from bot.vault import Vault
 
 _LOGIN_MS = 10 * 60 * 1000
@@ -51,6 +52,35 @@ class EventLinks:
         number, _, customer = text.partition(".")
         good = customer and number.isdecimal() and self.vault.signed(f"event:{text}", signature)
         return (int(number), customer) if good else None
+
+
+@dataclass(frozen=True)
+class DayLinks:
+    """``/day/{token}``: one employee's list of one day, until midnight."""
+
+    public_url: str
+    vault: Vault
+    clock: Clock
+
+    def of(self, userid: str, day: date) -> str:
+        """The link."""
+        return f"{self.public_url}/day/{self.token(userid, day)}"
+
+    def token(self, userid: str, day: date) -> str:
+        """The last part of the link."""
+        text = f"{userid}.{day:%Y%m%d}"
+        return f"{text}.{self.vault.sign(f'day:{text}')}"
+
+    def opens(self, token: str) -> str | None:
+        """Whose list a token opens; None when it is not ours or its day has passed."""
+        text, _, signature = token.rpartition(".")
+        userid, _, day = text.rpartition(".")
+        good = userid and self.vault.signed(f"day:{text}", signature)
+        return userid if good and day == f"{today(self.clock):%Y%m%d}" else None
+
+    def form_token(self, token: str) -> str:
+        """What every form on the page behind a link carries."""
+        return self.vault.sign(f"day-form:{token}")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from bot.actions import (
     CreateMassSend,
     Errand,
     SendCard,
+    SendMorning,
     TellStaff,
     lane_of,
     pack,
@@ -91,7 +92,9 @@ SELECT json_extract(payload, '$.userid') AS userid, coalesce(done_at, :now) AS a
 WHERE kind IN (SELECT value FROM json_each(:kinds))
   AND (state = 'calling' OR state = 'done' AND done_at > :now - 3600000)
 """
-_TO_STAFF = json.dumps([each.__name__ for each in (AnswerEmployee, SendCard, TellStaff)])
+_TO_STAFF = json.dumps(
+    [each.__name__ for each in (AnswerEmployee, SendCard, SendMorning, TellStaff)]
+)
 _FORGET = "DELETE FROM outbox WHERE state = 'done' AND done_at < :before"
 
 

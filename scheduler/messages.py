@@ -37,6 +37,12 @@ FORMS: Mapping[str, Form] = {
     "kf": Form(("text",), {"text": 2048}, for_customer=True),
     "staff": Form(("text",), {"text": 2048}, for_customer=False),
     "list": Form(("head", "item", "more", "none"), {}, for_customer=False),
+    "day": Form(("head", "item", "more", "none", "foot"), {}, for_customer=False),
+    "matter": Form(
+        ("title", "why", "todo", "reply"),
+        {"title": 108, "why": 180, "todo": 132, "reply": 480},
+        for_customer=False,
+    ),
     "card": Form(
         ("title", "why", "todo", "quote", "reply"),
         {"title": 108, "why": 132, "todo": 132, "quote": 240, "reply": 360},

@@ -127,6 +127,34 @@ class ModelLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Morning:
+    """When employees get the list of the day, Asia/Shanghai.
+
+    Attributes:
+        at: On branch days.
+        until: A list that could not go out by then is not sent any more.
+    """
+
+    at: time
+    until: time
+
+
+@dataclass(frozen=True, slots=True)
+class Chase:
+    """How employees are reminded of tasks that wait for their tap.
+
+    Attributes:
+        after: A task waits so long before the first reminder.
+        apart: Between two reminders, and from the last one until the deputy is told.
+        a_day: Reminders an employee gets in 24 hours; WeCom's own allows three.
+    """
+
+    after: timedelta
+    apart: timedelta
+    a_day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Thresholds:
     """All of ``config/thresholds.yaml``.
 
@@ -156,6 +184,8 @@ class Thresholds:
     feb29: Feb29
     recompute: str
     latest_useful_days: Mapping[str, int]
+    morning: Morning
+    chase: Chase
     rule_record: RuleRecord
     doubts: Learning
     model: ModelLimits
@@ -199,6 +229,8 @@ def _thresholds(top: Section) -> Thresholds:
         feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",
         recompute=top.value("recompute").choice(("daily", "weekly")),
         latest_useful_days=_latest_useful(top.section("latest_useful_days")),
+        morning=_morning(top.section("morning")),
+        chase=_chase(top.section("chase")),
         rule_record=_rule_record(top.section("rule_record")),
         doubts=_doubts(top.section("doubts")),
         model=_model(top.section("model")),
@@ -300,6 +332,24 @@ def _latest_useful(section: Section) -> Mapping[str, int]:
     found = {occasion: section.value(occasion).whole(0, 30) for occasion in _OCCASIONS}
     section.close()
     return MappingProxyType(found)
+
+
+def _morning(section: Section) -> Morning:
+    at, until = section.value("at"), section.value("until")
+    if until.clock_time() <= at.clock_time():
+        raise until.wrong("until 必须晚于 at,请改 until")
+    section.close()
+    return Morning(at.clock_time(), until.clock_time())
+
+
+def _chase(section: Section) -> Chase:
+    found = Chase(
+        section.value("after").span(),
+        section.value("apart").span(),
+        section.value("a_day").whole(0, 3),
+    )
+    section.close()
+    return found
 
 
 def _doubts(section: Section) -> Learning:

@@ -223,8 +223,21 @@ class Renderer:
             for part, words in message.parts.items()
         }
 
+    def render_part(self, message: Parted, part: str, values: Values) -> str:
+        """One finished part of a message.
+
+        Raises:
+            Invalid: As ``render``.
+        """
+        return self._render(message.name, message.parts[part], values)
+
     def render_items(
-        self, message: Parted, items: Sequence[Values], values: Values, most_bytes: int = 2048
+        self,
+        message: Parted,
+        items: Sequence[Values],
+        values: Values,
+        most_bytes: int = 2048,
+        most: int = 1000,
     ) -> str:
         """A list for an employee: part ``head``, an ``item`` for each, as many as fit.
 
@@ -236,18 +249,19 @@ class Renderer:
             items: Values of each item, the most important first.
             values: Values of the other parts.
             most_bytes: The platform's limit of the whole.
+            most: The most items that are shown.
 
         Raises:
             Invalid: As ``render``.
         """
         if not items:
-            return self._render(message.name, message.parts["none"], values)
-        lines = [self._render(message.name, message.parts["head"], values)]
+            return self.render_part(message, "none", values)
+        lines = [self.render_part(message, "head", values)]
         for shown, item in enumerate(items):
             line = self._render(message.name, message.parts["item"], item)
             left = {**values, "count": len(items) - shown}
             more = self._render(message.name, message.parts["more"], left)
-            if _bytes([*lines, line, more]) > most_bytes:
+            if shown == most or _bytes([*lines, line, more]) > most_bytes:
                 lines.append(more)
                 break
             lines.append(line)

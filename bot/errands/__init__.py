@@ -18,8 +18,10 @@ from bot.actions import (
     PullArchive,
     PullKf,
     Reconcile,
+    RemindMassSend,
     SendCard,
     SendKfWelcome,
+    SendMorning,
     SendWelcome,
     SyncCustomer,
     SyncGroup,
@@ -83,12 +85,17 @@ class Performer:
                 return self.desk.tell(errand)
             case AnswerEmployee():
                 return self.desk.answer(errand)
+            case SendMorning():
+                return self.desk.morning.send(errand)
             case SendCard():
                 return self.desk.send_card(errand)
             case UpdateCard():
                 return self.desk.update_card(errand)
             case CreateMassSend():
                 return self.mass.create(errand)
+            case RemindMassSend():
+                self.desk.chaser.remind(errand)
+                return None
             case CancelMassSend():
                 return self.mass.cancel(errand)
             case AskModel():

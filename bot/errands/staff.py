@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from bot.actions import AnswerEmployee, SendCard, TellStaff, UpdateCard
-from bot.clock import Clock, today
+from bot.clock import Clock
+from bot.errands.agenda import Agenda
+from bot.errands.chasing import Chaser
+from bot.errands.morning import Morning
 from bot.errors import Invalid, Refused
 from bot.facts import FactClass
-from bot.links import LoginLinks
+from bot.links import DayLinks, LoginLinks
 from bot.model import UserId
 from bot.outbox import Effect
 from bot.rulebook import Rulebook
@@ -18,12 +22,11 @@ from bot.store import cases, finding, journal, ledger, people, sight, talk, view
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 from bot.wecom import Button, WeComClient, button_card, text_message
-from scheduler.voice import day_words, moment_words
+from scheduler.morning import MOST
+from scheduler.voice import moment_words
 
 _FOUR_HOURS = 14_400
 _CODE_DEAD = (42014, 40058)
-_LIST_MOST = 10
-_PROMISE_DAYS = 3
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Desk:
         assignee = people.staff(db, case["assignee"])
         return {
             "customer": self.customer_name(db, case["external_userid"], userid),
-            "address": self._address(db, case["external_userid"], userid),
+            "address": self.address(db, case["external_userid"], userid),
             "topic": self.topic(case["kind"], case["topic"]),
             "matter": self.rules.label("case", case["kind"]),
             "assignee": assignee["name"] if assignee and assignee["name"] else case["assignee"],
@@ -131,7 +134,8 @@ class Desk:
         """How an employee knows a customer: their remark, else the name."""
         return views.customer_name(db, userid, customer) or "一位客户"
 
-    def _address(self, db: Db, customer: str, userid: str) -> str:
+    def address(self, db: Db, customer: str, userid: str) -> str:
+        """How an employee speaks to a customer."""
         who = people.customer(db, customer)
         remark = db.value(
             "SELECT remark FROM follow WHERE userid = :userid AND external_userid = :id",
@@ -164,7 +168,7 @@ class Desk:
         db = self.database.read()
         if errand.about:
             values["customer"] = self.customer_name(db, errand.about, errand.userid)
-            values["address"] = self._address(db, errand.about, errand.userid)
+            values["address"] = self.address(db, errand.about, errand.userid)
         text = self.rules.renderer.render(self.rules.messages[errand.words], values)
         self._say(errand.userid, text)
         return lambda db: self._told(db, errand)
@@ -210,64 +214,41 @@ class Desk:
 
     # -- today
 
-    def todo(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
-        """What an employee should do today: cases, tasks to confirm, promises that fall due."""
-        items = [
-            *self._case_items(db, viewer),
-            *self._task_items(db, viewer),
-            *self._promise_items(db, viewer),
-        ][:_LIST_MOST]
-        return [{"count": number, **item} for number, item in enumerate(items, 1)]
+    @cached_property
+    def agenda(self) -> Agenda:
+        """What waits for whom."""
+        return Agenda(self.clock, self.rules, self.vault, self)
 
-    def _case_items(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
-        now = self.clock.now()
-        found = []
-        for case in cases.open_cases_of(db, viewer.userid):
-            message = self.rules.messages[f"card_{case['kind']}"]
-            parts = self.rules.renderer.render_parts(message, self._values(db, case, viewer.userid))
-            deadline = datetime.fromtimestamp(case["deadline_at"] / 1000, UTC)
-            late = "已过" if deadline < now else ""
-            found.append(
-                {
-                    "fact": parts["title"],
-                    "why": f"时限{moment_words(deadline, now)}{late}",
-                    "todo": parts["todo"],
-                }
-            )
-        return found
+    @cached_property
+    def days(self) -> DayLinks:
+        """Links to the page of an employee's day."""
+        return DayLinks(self.logins.public_url, self.vault, self.clock)
 
-    def _task_items(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
-        row = db.one(
-            "SELECT count(*) AS tasks, min(useful_until) AS until FROM send_task"
-            " WHERE sender = :id AND status = 'accepted'",
-            id=viewer.userid,
+    @cached_property
+    def morning(self) -> Morning:
+        """The lists of the day."""
+        return Morning(
+            self.database,
+            self.vault,
+            self.clock,
+            self.rules,
+            self.wecom,
+            self.agenda,
+            self.days,
         )
-        if row is None or not row["tasks"]:
-            return []
-        until = datetime.fromtimestamp(row["until"] / 1000, UTC) - timedelta(seconds=1)
-        values = {"count": row["tasks"], "deadline": moment_words(until, self.clock.now())}
-        parts = self.rules.renderer.render_parts(self.rules.messages["mass_send_waiting"], values)
-        return [{"fact": parts["title"], "why": parts["why"], "todo": parts["todo"]}]
 
-    def _promise_items(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
-        scope = sight.visible_to(viewer)
-        day = today(self.clock)
-        rows = finding.promises(db, scope, day, day + timedelta(days=_PROMISE_DAYS))
+    @cached_property
+    def chaser(self) -> Chaser:
+        """Reminders of tasks that wait for a tap."""
+        return Chaser(self.database, self.clock, self.rules, self.wecom)
+
+    def todo(self, db: Db, viewer: sight.Viewer) -> list[dict[str, Any]]:
+        """What an employee should do today: ten things at most, the most urgent first."""
+        found = self.agenda.matters(db, viewer)[:MOST]
         return [
-            self._promise_item(db, row, viewer)
-            for row in rows
-            if row["class"] == FactClass.ORDINARY
-            or sight.may_see_sensitive(db, viewer, row["external_userid"])
+            {"count": number, "fact": each.fact, "why": each.why, "todo": each.todo}
+            for number, each in enumerate(found, 1)
         ]
-
-    def _promise_item(self, db: Db, row: Row, viewer: sight.Viewer) -> dict[str, Any]:
-        day = datetime.fromisoformat(row["date_from"] or row["date_to"]).date()
-        name = self.customer_name(db, row["external_userid"], viewer.userid)
-        return {
-            "fact": f"{name}:{self.rules.label('fact', row['type'])}",
-            "why": f"{day_words(day, today(self.clock))}前后,TA自己说的",
-            "todo": "打个电话问一声",
-        }
 
     # -- find
 

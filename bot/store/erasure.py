@@ -18,6 +18,7 @@ _BY_CUSTOMER = (
     "segment_member",
     "customer_state",
     "holding",
+    "contact",
     "decision",
     "push",
     "journal",

@@ -12,17 +12,18 @@ PROMISES = ("cash.inflow", "holding.other_bank", "contact.request", "holding.mat
 """Facts whose dates ask for a call."""
 
 
-def promises(db: Db, scope: Sight, since: date, until: date) -> list[Row]:
+def promises(db: Db, scope: Sight, since: date, until: date, limit: int = 200) -> list[Row]:
     """Facts of visible customers that fall due in a span of days, soonest first."""
     return db.rows(
         "SELECT f.*, c.name FROM fact f JOIN customer c USING (external_userid)"
         f" WHERE {scope.where} AND f.status IN ('current', 'confirmed')"
         " AND f.type IN (SELECT value FROM json_each(:types))"
         " AND coalesce(f.date_from, f.date_to) BETWEEN :since AND :until"
-        " ORDER BY coalesce(f.date_from, f.date_to) LIMIT 10",
+        " ORDER BY coalesce(f.date_from, f.date_to), f.id LIMIT :limit",
         types=json.dumps(PROMISES),
         since=since.isoformat(),
         until=until.isoformat(),
+        limit=limit,
         **scope.values,
     )
 

@@ -25,13 +25,16 @@ _ORDER = [
     for layer in (Layer.POTENTIAL, Layer.EFFECTIVE, Layer.MIDDLE, Layer.HIGH, Layer.PRIVATE)
 ]
 # Answered: the customer wrote within ten minutes after staff spoke, on some day of the last three
-# months. Met: closed before its deadline.
+# months, or the employee noted that they talked. Met: closed before its deadline.
 _PEOPLE = """
 SELECT s.userid, s.name, s.branch,
   (SELECT count(*) FROM follow f WHERE f.userid = s.userid AND f.ended_at IS NULL) AS customers,
   (SELECT count(*) FROM follow f WHERE f.userid = s.userid AND f.ended_at IS NULL
     AND EXISTS (SELECT 1 FROM activity a WHERE a.external_userid = f.external_userid
-      AND a.day_on BETWEEN :quarter_on AND :last_on AND a.replies > 0)) AS answered,
+      AND a.day_on BETWEEN :quarter_on AND :last_on AND a.replies > 0
+      UNION ALL SELECT 1 FROM contact k WHERE k.external_userid = f.external_userid
+      AND k.userid = f.userid AND k.day_on BETWEEN :quarter_on AND :last_on
+      AND k.outcome = 'contacted')) AS answered,
   (SELECT count(*) FROM follow f WHERE f.userid = s.userid
     AND f.since_at BETWEEN :since AND :until) AS befriended,
   (SELECT count(*) FROM follow f WHERE f.userid = s.userid

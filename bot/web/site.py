@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bot.errors import Retry
-from bot.web import api, auth, docs, event, out
+from bot.web import api, auth, day, docs, event, out
 from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
 from bot.web.console import (
@@ -82,6 +82,7 @@ def build_site(services: Services) -> FastAPI:
         auth,
         out,
         event,
+        day,
         docs,
     ):
         site.include_router(module.router)

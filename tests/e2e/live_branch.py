@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -104,14 +105,25 @@ def _reader(config: Path) -> Reader:
     return Reader.load(config)
 
 
+def _without_rounds(bot: Bot) -> None:
+    """Tests count messages to employees: lists of the day and reminders would be more of them."""
+    held = bot.rules.thresholds
+    over = replace(held.morning, until=time_of_day(8, 45))
+    never = replace(held.chase, after=timedelta(days=30))
+    bot.rules.become(replace(bot.rules, thresholds=replace(held, morning=over, chase=never)))
+
+
 class Branch:
     """The sandbox, the bot and the clock of one test."""
 
-    def __init__(self, folder: Path, sandbox: SandboxServer, clock: HandClock) -> None:
+    def __init__(
+        self, folder: Path, sandbox: SandboxServer, clock: HandClock, *, rounds: bool = False
+    ) -> None:
         self.folder = folder
         self.sandbox = sandbox
         self.clock = clock
         self.world: World = sandbox.world
+        self.rounds = rounds
         self.bot: Bot = self.build()
         self.url = ""
 
@@ -133,6 +145,8 @@ class Branch:
         # The same clock as the world's, so that both move at the same moment.
         bot.clock = self.clock
         bot.reader = _reader(bot.settings.qunguan_config_dir)
+        if not self.rounds:
+            _without_rounds(bot)
         bot.wecom = self.client(bot.settings, **bot.paced_together())
         return bot
 
@@ -354,13 +368,13 @@ def settle_in(world: World) -> None:
 
 @contextmanager
 def open_branch(
-    folder: Path, keys: Path, clock: HandClock | None = None, **more: Any
+    folder: Path, keys: Path, clock: HandClock | None = None, *, rounds: bool = False, **more: Any
 ) -> Iterator[Branch]:
     """The branch with its sandbox; the bot is built but not started."""
     hand = clock or HandClock()
     with running_sandbox(town_settings(hand, keys, **more)) as sandbox:
         settle_in(sandbox.world)
-        yield Branch(folder, sandbox, hand)
+        yield Branch(folder, sandbox, hand, rounds=rounds)
 
 
 @contextmanager

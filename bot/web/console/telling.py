@@ -68,6 +68,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "case_overdue",
         "case_closed",
         "case_put_off",
+        "contact_kept",
         "case_without_owner",
         "card_sent",
         "staff_told",
