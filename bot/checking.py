@@ -63,13 +63,18 @@ def run_checks() -> Iterator[Result]:
         yield Result("设置", good=False, words=str(wrong))
         return
     yield Result("设置", good=True, words="已读取")
-    yield from _attempts(
-        [
-            ("规则和话术", lambda: _rules(settings)),
-            ("存储", lambda: _storage(settings)),
-            ("审计记录", lambda: _audit_trail(settings)),
-        ]
+    first = list(
+        _attempts(
+            [
+                ("规则和话术", lambda: _rules(settings)),
+                ("存储", lambda: _storage(settings)),
+                ("审计记录", lambda: _audit_trail(settings)),
+            ]
+        )
     )
+    yield from first
+    if any(each.name == "存储" and not each.good for each in first):
+        return  # without it nothing else can be tried
     yield from _shared_services(settings)
     yield from _calendar(settings)
     if settings.qunguan_doubts == "on":

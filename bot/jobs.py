@@ -145,16 +145,16 @@ class Jobs:
         """End the journeys that have a reason to, with what was planned or held of them."""
         return self._fenced(fence, lambda db: journeys.leave(db, self._now()))
 
-    def release(self, _fence: Fence, _due: datetime) -> int:
+    def release(self, fence: Fence, _due: datetime) -> int:
         """Take what is due through the gate."""
-        taken = self.mass.release()
+        taken = self.mass.release(lambda db: rings.check(db, fence))
         if taken:
             self.wake_outbox()
         return taken
 
-    def expire_tasks(self, _fence: Fence, _due: datetime) -> int:
+    def expire_tasks(self, fence: Fence, _due: datetime) -> int:
         """Call stale tasks back."""
-        expired = self.mass.expire()
+        expired = self.mass.expire(lambda db: rings.check(db, fence))
         if expired:
             self.wake_outbox()
         return expired

@@ -8,7 +8,7 @@ absent in three looks over five minutes is planned anew.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -36,6 +36,7 @@ from bot.wecom import MassSendTask, SendResult, WeComClient
 from scheduler.gate import Answer, Gate
 
 log = structlog.get_logger()
+Check = Callable[[Db], object]
 RELEASE_AT_ONCE = 500
 _RECIPIENTS = 10_000
 _GROUPS = 2_000
@@ -68,11 +69,15 @@ class MassSender:
 
     # -- releasing
 
-    def release(self) -> int:
-        """Take due pushes through the gate and make tasks of what may go; how many were taken."""
-        return self.database.write(self._release)
+    def release(self, check: Check = lambda _db: None) -> int:
+        """Take due pushes through the gate and make tasks of what may go; how many were taken.
 
-    def _release(self, db: Db) -> int:
+        ``check`` raises when whoever rings may act no more.
+        """
+        return self.database.write(lambda db: self._release(db, check))
+
+    def _release(self, db: Db, check: Check) -> int:
+        check(db)
         if not self.judge.is_fresh(db):
             return 0
         at, now = self.clock.now(), self._now()
@@ -411,15 +416,16 @@ class MassSender:
 
     # -- second thoughts
 
-    def expire(self) -> int:
+    def expire(self, check: Check = lambda _db: None) -> int:
         """Call back tasks that may not be confirmed any more; how many.
 
         Nobody confirmed in time, the hours closed, or the gate would say something else by now:
         a refusal, a switch, a complaint, a text that is not the approved one.
         """
-        return self.database.write(self._expire)
+        return self.database.write(lambda db: self._expire(db, check))
 
-    def _expire(self, db: Db) -> int:
+    def _expire(self, db: Db, check: Check) -> int:
+        check(db)
         at, now = self.clock.now(), self._now()
         called = 0
         for task in pushes.tasks_in(db, "waiting", "accepted"):

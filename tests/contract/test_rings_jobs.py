@@ -100,6 +100,10 @@ FENCED: dict[str, Callable[[Office, Fence], object]] = {
     "destroy_sealed": lambda office, fence: office.jobs.destroy_sealed(
         fence, office.branch.clock.now()
     ),
+    "release": lambda office, fence: office.jobs.release(fence, office.branch.clock.now()),
+    "expire_tasks": lambda office, fence: office.jobs.expire_tasks(
+        fence, office.branch.clock.now()
+    ),
     "forget": lambda office, fence: office.jobs.forget(fence, office.branch.clock.now()),
 }
 

@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from bot_process import FileClock, process_branch
 from model_stub import Said, facts, running_model, words
+from servers import empty_redis, fresh_database, give_back, redis_server
 
 from bot.checking import Result, run_checks
 
@@ -96,3 +98,69 @@ def test_a_language_model_needs_its_name(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("QUNGUAN_MODEL_URL", "http://127.0.0.1:9/v1")
     (only,) = run_checks()
     assert (only.good, "QUNGUAN_MODEL_NAME" in only.words) == (False, True)
+
+
+# -- on PostgreSQL and Redis
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A database and a Redis of the tests' own, which forgets when the power fails."""
+    url = fresh_database()
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("REDIS_URL", empty_redis())
+    yield
+    give_back(url)
+
+
+@pytest.mark.usefixtures("wired", "servers")
+def test_what_a_power_cut_would_lose_is_told_of_both_servers() -> None:
+    found = results()
+    assert "PostgreSQL" in found["存储"].words
+    assert found["Redis"].good
+    # The tests' server runs without fsync, for speed.
+    assert not found["落盘"].good
+    assert "fsync" in found["落盘"].words
+    with redis_client() as client:
+        client.config_set("appendfsync", "everysec")
+        try:
+            words = results()["Redis"].words
+        finally:
+            client.config_set("appendfsync", "always")
+    assert "appendfsync always" in words
+
+
+@pytest.mark.usefixtures("wired", "servers")
+def test_servers_that_do_not_answer_are_told_with_the_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:9/0")
+    assert "REDIS_URL" in results()["Redis"].words
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    found = results()
+    assert not found["存储"].good
+    assert "DATABASE_URL" in found["存储"].words
+
+
+@pytest.mark.usefixtures("wired")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://x"),
+        ("REDIS_URL", "127.0.0.1:6379"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/0"),
+    ],
+)
+def test_an_address_that_cannot_work_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    found = results()["设置"]
+    assert not found.good
+    assert name in found.words
+
+
+def redis_client() -> Any:
+    import redis  # noqa: PLC0415  # where there is a client
+
+    return redis.Redis.from_url(redis_server().url)
