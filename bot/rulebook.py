@@ -109,10 +109,14 @@ class Rulebook:
         check_phrases(self.phrases, campaign, source, file)
         return campaign
 
-    def broken_phrases(self, campaign: Campaign, text: str) -> tuple[str, ...]:
-        """Which rules of phrases a finished text breaks, missing sentences included (G7)."""
+    def broken_phrases(self, campaign: Campaign, text: str, own: str = "") -> tuple[str, ...]:
+        """Which rules of phrases a finished text breaks, missing sentences included (G7).
+
+        A link to anywhere but the bank's domains and ``own``, the bot's address, is K8.
+        """
         topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
         found = {hit.rule for hit in self._hits(campaign, text) if hit.verdict is Verdict.BLOCK}
+        found |= {"K8"} if self.phrases.foreign_links(text, own) else set()
         return tuple(sorted({*found, *self.phrases.missing(text, topics)}))
 
     def to_review(self, campaign: Campaign, text: str) -> tuple[str, ...]:
@@ -284,6 +288,11 @@ def check_phrases(phrases: Phrases, campaign: Campaign, source: str, file: str) 
             raise Place(file, line).wrong(
                 f"「{hit.words}」不能出现在这类话术里(规则 {hit.rule}),请改写。{hit.note}"
             )
+    for host in phrases.foreign_links(campaign.words):
+        line = source.count("\n", 0, begins + campaign.words.find(host)) + 1
+        raise Place(file, line).wrong(
+            f"网址 {host} 不是本行的(规则 K8)。是本行的就把域名加进 phrases.yaml 的 link_domains"
+        )
     for lacking in phrases.missing(campaign.words, topics):
         line = source.count("\n", 0, begins) + 1
         raise Place(file, line).wrong(

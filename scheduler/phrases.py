@@ -30,6 +30,11 @@ _GONE = {"Cf", "Mn", "Me", "Cc", "Sk"}
 _LOOKALIKES = str.maketrans("夲囻険玍収戻朩", "本国险生收返本")
 _RATES = re.compile(r"\d(?:\.\d+)?\s*%|利率\s*\d|\d\s*个点")
 _PRICES = re.compile(r"\d(?:\.\d+)?\s*%|利率|利息|月供|费用|手续费\s*\d")
+_LINK = re.compile(
+    r"(?:https?://|www\.)(?P<host>[a-z0-9.-]+)|(?<![a-z0-9.@-])(?P<bare>(?:[a-z0-9-]+\.)+"
+    r"(?:com|cn|net|org|io|cc|top|xyz|me|co|vip|shop|ltd|link|url|ly|la)(?![a-z0-9-]))",
+    re.IGNORECASE,
+)
 _CHECK_DIGITS = "10X98765432"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -98,6 +103,7 @@ class Phrases:
     phrases: tuple[Phrase, ...]
     required: tuple[Sentence, ...]
     personal: tuple[Personal, ...]
+    link_domains: frozenset[str]
     kinds: Mapping[str, str] = field(repr=False)
     simplified: Mapping[int, str] = field(repr=False)
 
@@ -139,6 +145,18 @@ class Phrases:
             for each in self.personal
             if any(_checks(each.check, found.group()) for found in each.pattern.finditer(plain))
         ]
+
+    def foreign_links(self, text: str, own: str = "") -> list[str]:
+        """The hosts in a text that are none of the bank's (K8).
+
+        Args:
+            text: The text.
+            own: The bot's own public address; its pages are the bank's.
+        """
+        plain = unicodedata.normalize("NFKC", text)
+        hosts = {(found["host"] or found["bare"]).lower() for found in _LINK.finditer(plain)}
+        ours = self.link_domains | ({_host(own)} if own else frozenset())
+        return sorted(host for host in hosts if not _belongs(host, ours))
 
     def sentence(self, id_: str) -> str:
         """A required sentence, as it has to be written."""
@@ -240,6 +258,14 @@ def _is_due(when: tuple[str, ...], text: str, *, agency: bool) -> bool:
     return any(special.get(each, each in text) for each in when)
 
 
+def _host(address: str) -> str:
+    return address.partition("://")[2].partition("/")[0].partition(":")[0].lower()
+
+
+def _belongs(host: str, domains: Iterable[str]) -> bool:
+    return any(host == each or host.endswith(f".{each}") for each in domains)
+
+
 def _even(text: str) -> str:
     """Both ways of writing a comma, a bracket or a pause are the same sentence."""
     return unicodedata.normalize("NFKC", text).replace("、", ",").replace("\n", "")
@@ -284,6 +310,7 @@ def load_phrases(path: Path, simplified: Mapping[int, str]) -> Phrases:
         phrases=tuple(phrases),
         required=tuple(_sentence(each) for each in top.sections("required")),
         personal=tuple(_personal(each) for each in top.sections("personal")),
+        link_domains=frozenset(each.text(100).lower() for each in top.values("link_domains")),
         kinds=_kinds(top.section("kinds")),
         simplified=simplified,
     )

@@ -155,7 +155,7 @@ class Judge:
             return None
         text = worded.text
         return TextSeen(
-            self.rules.broken_phrases(campaign, text) if text else (),
+            self.rules.broken_phrases(campaign, text, self._own_address()) if text else (),
             tuple(self.rules.phrases.gives_away(text)),
         )
 
@@ -256,6 +256,9 @@ class Judge:
             if campaign.purpose is Purpose.MARKETING:
                 values["stop_way"] = self._stop_way(db, push)
         return self.rules.renderer.render(campaign, values)
+
+    def _own_address(self) -> str:
+        return self.links.public_url if self.links else ""
 
     def _stop_way(self, db: Db, push: Row) -> str:
         """How this person can refuse: by a word where we may read it, else by their link (C6)."""

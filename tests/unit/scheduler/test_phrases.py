@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,32 @@ def test_K2_words_split_over_values_are_found_in_the_finished_text() -> None:
     campaign = RULES.campaigns["birthday"]
     assert () == RULES.broken_phrases(campaign, "零")
     assert ("F006",) == RULES.broken_phrases(campaign, "零" + "风险支行 小陈")
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("详见 https://bank.example.com/a", []),
+        ("详见 https://m.bank.example.com/a", []),
+        ("点这里 http://t.cn/Abc", ["t.cn"]),
+        ("点 https://bank.example.com.evil.net/x", ["bank.example.com.evil.net"]),
+        ("看 www.other.com", ["other.com"]),
+        ("看 short.ly/abc", ["short.ly"]),
+        ("ｈｔｔｐ：／／ｔ．ｃｎ／ａ", ["t.cn"]),
+        ("年利率1.75%,3.5万起", []),
+        ("https://bot.bank.internal/out/x", []),
+    ],
+)
+def test_K8_only_the_bank_s_own_addresses_stand_in_a_text(text: str, hosts: list[str]) -> None:
+    listed = replace(PHRASES, link_domains=frozenset({"bank.example.com"}))
+    assert hosts == listed.foreign_links(text, "https://bot.bank.internal")
+
+
+def test_K8_a_foreign_link_is_refused_when_written_and_found_when_finished() -> None:
+    source = BIRTHDAY.replace("事事顺心", "详见 http://t.cn/x")
+    with pytest.raises(Invalid, match=r"t\.cn 不是本行的"):
+        check_phrases(PHRASES, parse_campaign(source, "birthday.md"), source, "birthday.md")
+    assert ("K8",) == RULES.broken_phrases(RULES.campaigns["birthday"], "http://t.cn/x")
 
 
 def test_K2_shipped_texts_pass_both_looks() -> None:
