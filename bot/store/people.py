@@ -88,6 +88,7 @@ def rename_member(db: Db, old: UserId, new: UserId) -> None:
     db.run("UPDATE staff SET userid = :new WHERE userid = :old", old=old, new=new)
     db.run(_GIVE_WAY, old=old, new=new)
     db.run("UPDATE follow SET userid = :new WHERE userid = :old", old=old, new=new)
+    db.run("UPDATE customer SET first_friend = :new WHERE first_friend = :old", old=old, new=new)
     db.run("UPDATE group_chat SET owner = :new WHERE owner = :old", old=old, new=new)
 
 
@@ -141,6 +142,9 @@ WHERE userid = :userid AND external_userid = :id AND ended_at IS NULL
 # The branch of a customer is the bank's word, else that of the member who knew them first.
 _SETTLE_CUSTOMER = """
 UPDATE customer SET
+  first_friend = coalesce((SELECT f.userid FROM follow f
+    WHERE f.external_userid = customer.external_userid AND f.ended_at IS NULL
+    ORDER BY f.since_at, f.userid LIMIT 1), ''),
   friend = (SELECT min(1, count(*)) FROM follow f
     WHERE f.external_userid = customer.external_userid AND f.ended_at IS NULL),
   branch = CASE WHEN core_id IS NOT NULL AND branch <> '' THEN branch ELSE coalesce(

@@ -18,10 +18,6 @@ from bot.store import journeys
 from bot.store.choosing import Choice
 from bot.store.db import Db, Row
 
-# The member who sends: the oldest friend; nobody's friend gets "" and is dropped by the gate.
-OLDEST_FRIEND = """coalesce((SELECT f.userid FROM follow f
-  WHERE f.external_userid = c.external_userid AND f.ended_at IS NULL
-  ORDER BY f.since_at, f.userid LIMIT 1), '')"""
 _INSERT = """
 INSERT INTO push (key, campaign, version, occasion, cycle, step, external_userid, chat_id,
   purpose, channel, sender, branch, planned_on, due_at, useful_until, changed_at, rank,
@@ -44,9 +40,11 @@ _MATURING = """
   GROUP BY external_userid) h
 CROSS JOIN customer c INDEXED BY customer_planned WHERE c.external_userid = h.external_userid
 """
-_MANAGER = f"""
-coalesce((SELECT f.userid FROM follow f WHERE f.external_userid = c.external_userid
-  AND +f.userid = h.manager AND f.ended_at IS NULL), {OLDEST_FRIEND})
+# Mostly the manager is the oldest friend, and nothing has to be looked up.
+_MANAGER = """
+CASE WHEN h.manager = c.first_friend THEN h.manager
+  ELSE coalesce((SELECT f.userid FROM follow f WHERE f.external_userid = c.external_userid
+    AND +f.userid = h.manager AND f.ended_at IS NULL), c.first_friend) END
 """
 # Since the oldest friendship that still is: an index range for each year.
 _FRIEND_SINCE = """
@@ -79,11 +77,14 @@ _GROUPS = "group_chat g WHERE g.dismissed_at IS NULL AND g.owner <> ''"
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Where an occasion finds its people, and what a push of theirs is made of."""
+    """Where an occasion finds its people, and what a push of theirs is made of.
+
+    The oldest friend sends; nobody's friend has "" there and is dropped by the gate.
+    """
 
     source: str
     cycle: str = ":cycle"
-    sender: str = OLDEST_FRIEND
+    sender: str = "c.first_friend"
     subject: str = ":subject"
 
 

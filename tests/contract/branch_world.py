@@ -217,6 +217,14 @@ class Branch:
 
         self.store.write(keep)
 
+    def part(self, customer: str, userid: str) -> None:
+        """A member is a customer's friend no more."""
+        self.store.write(
+            lambda db: people.end_follow(
+                db, UserId(userid), ExternalUserId(customer), "customer", self.now
+            )
+        )
+
     def hold(
         self,
         account: str,

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from bot.clock import SHANGHAI, FixedClock
 from bot.dry import plan_dry
 from bot.errors import Invalid, Uncertain
+from bot.model import UserId
 from bot.rulebook import Rulebook
+from bot.store import people
 from bot.store.db import Database, Db
 from bot.store.planning import arm_of
 from bot.vault import Vault
@@ -366,7 +368,7 @@ def test_the_anniversary_counts_from_the_oldest_friendship_that_still_is(branch:
     put(branch, "UPDATE follow SET since_at = :at WHERE userid = 'zhou'", at=young)
     branch.only("anniversary")
     assert [branch.plan(date(2026, 5, 6)), branch.plan(date(2026, 7, 8))] == [1, 0]
-    put(branch, "UPDATE follow SET ended_at = 1 WHERE userid = 'lin'")
+    branch.part("wm_a", "lin")
     assert branch.plan(date(2027, 7, 8)) == 1
 
 
@@ -553,6 +555,30 @@ def test_F4_a_groups_quota_is_its_own(branch: Branch) -> None:
     branch.plan()
     branch.send()
     assert branch.by_chat("tea")["wr_1"] == "dropped"
+
+
+# -- who sends
+
+
+def test_the_oldest_friend_that_still_is_sends_whatever_came_and_went(branch: Branch) -> None:
+    def sender(day: int) -> str:
+        branch.campaign(source("tea", dates=f"[2026-11-{day}]"))
+        branch.only("tea")
+        branch.plan(date(2026, 11, day))
+        on = date(2026, 11, day).isoformat()
+        found = branch.store.read().value("SELECT sender FROM push WHERE planned_on = :on", on=on)
+        return str(found)
+
+    branch.meet("wm_a", sender="zhou")
+    put(branch, "UPDATE follow SET since_at = since_at + 5000")
+    branch.meet("wm_a", sender="lin")
+    assert sender(24) == "lin"
+    branch.part("wm_a", "lin")
+    assert sender(25) == "zhou"
+    branch.meet("wm_a", sender="lin")
+    assert sender(26) == "lin"
+    branch.store.write(lambda db: people.rename_member(db, UserId("lin"), UserId("lin2")))
+    assert sender(27) == "lin2"
 
 
 # -- who refuses, and how
