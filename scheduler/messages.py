@@ -51,7 +51,9 @@ FORMS: Mapping[str, Form] = {
     "notice": Form(
         ("title", "why", "todo"), {"title": 108, "why": 240, "todo": 240}, for_customer=False
     ),
-    "page": Form(("title", "ask", "button", "done", "broken"), {}, for_customer=True),
+    "page": Form(
+        ("title", "ask", "button", "plain_button", "plain", "done", "broken"), {}, for_customer=True
+    ),
 }
 
 

@@ -20,7 +20,7 @@ from bot.offering import NOTHING, Offering, deputy_of, offering_of
 from bot.permits import Permit, Permits, permits_of
 from bot.planning import choice_of
 from bot.rulebook import Rulebook
-from bot.store import choosing, people, planning, pushes, talk, weighing
+from bot.store import choosing, consents, people, planning, pushes, talk, weighing
 from bot.store.db import Db, Row
 from scheduler.campaigns import Campaign, OwnCaps
 from scheduler.gate import LOOK_AGAIN, Answer, Candidate, Decision, Gate, Standing
@@ -181,7 +181,9 @@ class Judge:
     def _own_stop(
         self, db: Db, campaign: Campaign, push: Row, at: datetime, taken: Taken
     ) -> Decision | None:
-        """The hold-out, and the limits that a campaign sets itself."""
+        """Personalisation switched off, the hold-out, and the limits of a campaign itself."""
+        if campaign.profiling and consents.is_impersonal(db, push["external_userid"] or ""):
+            return Decision(Answer.DROP, ("T4",))
         if push["arm"] == planning.HOLDOUT:
             return Decision(Answer.DROP, (planning.HOLDOUT,))
         caps, who = campaign.caps, subject_of(push)
@@ -215,7 +217,11 @@ class Judge:
             return False, self.text(db, campaign, push, None, at, by_name=False)
         who = people.customer(db, push["external_userid"])
         assert who is not None
-        by_name = campaign.personal and Layer(who["layer"]) in campaign.layers
+        by_name = (
+            campaign.personal
+            and Layer(who["layer"]) in campaign.layers
+            and not consents.is_impersonal(db, push["external_userid"])
+        )
         text = self.text(db, campaign, push, who, at, by_name=by_name, more=more)
         # A link to refuse opens for one person, so the text that carries it is theirs alone.
         return by_name or "/out/" in text, text

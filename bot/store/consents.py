@@ -87,6 +87,16 @@ def record_consent(
     return added > 0
 
 
+def is_impersonal(db: Db, external_userid: str) -> bool:
+    """Whether a customer has switched personalisation off (T4): the newest word about it is no."""
+    said = db.value(
+        "SELECT granted FROM consent WHERE external_userid = :id AND purpose = 'profiling'"
+        " ORDER BY at DESC, granted LIMIT 1",
+        id=external_userid,
+    )
+    return bool(said == 0)
+
+
 def record_refusal(
     db: Db, external_userid: str, scope: str, *, channel: str, proof: str, at: int
 ) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from bot.store import consents
 from bot.store.db import Db
 from scheduler.offers import Holder
 
@@ -25,7 +26,9 @@ def holder(db: Db, customer: str, on: date) -> Holder:
     row = db.one(_HOLDER, id=customer)
     if row is None:
         return _NOBODY
-    kinds = frozenset(each["kind"] for each in db.rows(_KINDS, id=customer))
+    impersonal = consents.is_impersonal(db, customer)
+    held = [] if impersonal else db.rows(_KINDS, id=customer)
+    kinds = frozenset(each["kind"] for each in held)
     year = row["birthday_year"]
     return Holder(
         risk_level=row["risk_level"],

@@ -9,7 +9,8 @@ from fastapi.responses import Response
 
 from bot.actions import Refuse
 from bot.model import ExternalUserId
-from bot.store import people
+from bot.store import consents, journal, people
+from bot.store.db import Db
 from bot.web.auth import services_of
 from bot.web.services import Services
 
@@ -37,13 +38,38 @@ def refuse(request: Request, token: str) -> Response:
     return _page(request, customer, "done")
 
 
+@router.post("/out/{token}/personal")
+def switch_off(request: Request, token: str) -> Response:
+    """Choose nothing for this customer by what is known of them any more; at once."""
+    services = services_of(request)
+    customer = services.out_links.customer(token)
+    if customer is None:
+        return _page(request, None, "broken")
+    now = int(services.clock.now().timestamp() * 1000)
+    proof = hashlib.sha256(f"{token}/personal".encode()).hexdigest()
+
+    def change(db: Db) -> None:
+        if people.customer(db, customer) is not None and not consents.is_impersonal(db, customer):
+            consents.record_consent(
+                db, customer, "profiling", granted=False, channel="out_page", proof=proof, at=now
+            )
+            journal.audit(db, "out_page", "personal_off", customer, now)
+
+    services.database.write(change)
+    return _page(request, customer, "plain")
+
+
 def _page(request: Request, customer: str | None, step: str) -> Response:
     services = services_of(request)
     message = services.rules.messages["out_page"]
     values = {"branch": _branch(services, customer)}
     parts = services.rules.renderer.render_parts(message, values)
     answer: Response = request.app.state.pages.bare(
-        "out.html", code=404 if step == "broken" else 200, parts=parts, step=step
+        "out.html",
+        code=404 if step == "broken" else 200,
+        parts=parts,
+        step=step,
+        path=request.url.path,
     )
     return answer
 

@@ -13,7 +13,7 @@ from test_approvals import ANN, CITY, LEE, Desk, texts
 from bot.clock import FixedClock
 from bot.model import Role
 from bot.rulebook import Rulebook
-from bot.store import products
+from bot.store import consents, products
 from bot.store.db import Database, Db
 from bot.store.sight import Viewer
 from bot.vault import Vault
@@ -214,3 +214,18 @@ def test_a_text_about_products_that_the_list_lacks_cannot_be_submitted(desk: Des
     version_id = int(desk.acts.save(ANN, source)["id"])
     desk.acts.try_out(ANN, version_id, TODAY)
     assert "产品" in desk.refused(desk.acts.submit, ANN, version_id)
+
+
+def test_T4_a_text_for_chosen_people_never_reaches_who_switched_that_off(desk: Desk) -> None:
+    desk.branch.meet("wm_b", birthday=(11, 24), layer="high", name="王秀兰")
+
+    def switch_off(db: Db) -> None:
+        consents.record_consent(
+            db, "wm_b", "profiling", granted=False, channel="out_page", proof="p", at=1
+        )
+
+    desk.branch.store.write(switch_off)
+    desk.branch.plan()
+    desk.branch.send()
+    (text,) = texts(desk)
+    assert "王女士" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 
 import pytest
 from caller import Caller, employee
@@ -283,6 +284,25 @@ def test_a_broken_refusal_link_says_what_works_instead(
 
 
 # -- everywhere
+
+
+def test_T4_personalisation_is_switched_off_by_the_customer_or_for_them_and_on_again(
+    madeup: MadeUp, address: str, out: str, head: Caller
+) -> None:
+    anybody = Caller(address)
+    assert "关闭个性化推荐" in anybody.get(out).text
+    for _ in range(2):
+        assert "不再按您的情况挑选" in anybody.post(f"{out}/personal").text
+    rows = (
+        "SELECT granted, channel FROM consent WHERE purpose = 'profiling' AND channel <> 'import'"
+    )
+    assert [(0, "out_page")] == [tuple(row) for row in madeup.database.read().rows(rows)]
+    assert "客户已关闭" in head.get("/customers/wmWang").text
+    madeup.clock.move(timedelta(seconds=1))
+    token = head.form_token()
+    head.post("/customers/wmWang/personal", token=token, on="true")
+    assert "客户已关闭" not in head.get("/customers/wmWang").text
+    assert 404 == anybody.post("/out/wmWang.x/personal").status
 
 
 @pytest.mark.parametrize("page", ["/", "/login", "/out/x", "/nothing", "/docs", "/api/customers"])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from bot.actions import Refuse
 from bot.clock import today
 from bot.model import ExternalUserId, Layer
-from bot.store import lists, views
+from bot.store import consents, journal, lists, views
 from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
@@ -97,6 +97,7 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
         name=teller.name(external_userid),
         phone=phone_words(services.vault.open_text(row["phone_sealed"])),
         profile=profile,
+        impersonal=consents.is_impersonal(db, external_userid),
         ledger=_ledger(services, teller, profile),
         pushes=[push_entry(services, each) for each in pushes],
         cases=[
@@ -133,6 +134,37 @@ def push_entry(services: Services, row: Row) -> dict[str, Any]:
         "rules": [services.rules.label("rule", rule) for rule in rules],
         "text": services.vault.open_text(row["text_sealed"]),
     }
+
+
+@router.post("/customers/{external_userid}/personal")
+def personalise(
+    request: Request,
+    person: Sender,
+    external_userid: str,
+    on: Annotated[bool, Form()],
+) -> Response:
+    """The customer said so: switch personalisation off or on again (T4)."""
+    services = services_of(request)
+    if views.customer(services.database.read(), person.viewer, external_userid) is None:
+        raise Missing
+    now = int(services.clock.now().timestamp() * 1000)
+
+    def change(db: Db) -> None:
+        consents.record_consent(
+            db,
+            external_userid,
+            "profiling",
+            granted=on,
+            channel="staff_button",
+            proof=f"{person.viewer.userid}-{now}",
+            at=now,
+            employee=person.viewer.userid,
+        )
+        act = "personal_on" if on else "personal_off"
+        journal.audit(db, person.viewer.userid, act, external_userid, now)
+
+    services.database.write(change)
+    return RedirectResponse(f"/customers/{external_userid}", 303)
 
 
 @router.post("/customers/{external_userid}/refuse")
