@@ -133,26 +133,25 @@ def test_what_a_dead_process_had_in_flight_is_taken_over_by_kind(
         each.join()
 
 
+@pytest.mark.parametrize("meanwhile", ["done", "calling"])
 def test_whoever_slept_writes_nothing_after_its_errand_was_taken_over(
-    stores: list[Database], clock: FixedClock
+    stores: list[Database], clock: FixedClock, meanwhile: str
 ) -> None:
     store = stores[-1]
     add(store, clock, sync(1))
-    living = Outbox(store, clock, lambda _errand: None, alone=False)
+    take_over = "UPDATE outbox SET state = :state, owner = 'another'"
 
     def effect(db: Db) -> None:
         db.run("INSERT INTO cursor (name, value, moved_at) VALUES ('late', 'x', 0)")
 
     def sleep(_errand: Errand) -> Effect:
-        fall_silent(store)
-        living.resume()
-        assert living.work_once()
+        store.write(lambda db: db.run(take_over, state=meanwhile))
         return effect
 
     sleeper = Outbox(stores[0], clock, sleep, alone=False)
     sleeper.resume()
     assert sleeper.work_once()
-    assert states(store) == ["done"]
+    assert states(store) == [meanwhile]
     assert store.read().value("SELECT count(*) FROM cursor WHERE name = 'late'") == 0
 
 
