@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import inbound, inbound_cpu, planning, starting, welcoming
+from benchmarks import inbound, inbound_cpu, planning, several, starting, welcoming
 from benchmarks.figures import (
     FOLDER,
     GENERATOR_CORE,
@@ -59,6 +59,8 @@ def read(_scale: Scale) -> list[Figure]:
 BENCHMARKS: dict[str, Benchmark] = {
     "inbound_cpu": cpu,
     "inbound_embedded": inbound.embedded,
+    "inbound_redis": several.inbound_redis,
+    "inbound_pg": several.inbound_pg,
     "inbound_latency": inbound.latency,
     "inbound_kill": inbound.killed,
     "welcome": welcoming.welcome,
@@ -66,6 +68,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "plan_insert": planning.plan_insert,
     "start": starting.started,
     "idle": starting.resting,
+    "scheduler_single": several.scheduler_single,
     "read": read,
 }
 

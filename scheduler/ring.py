@@ -97,10 +97,15 @@ class Ringer:
         """Tick at once and then every so many (real) seconds."""
         self._waker = _Waker(self.tick, seconds)
 
-    def stop(self) -> None:
-        """Stop ticking and give the lease up."""
+    def halt(self) -> None:
+        """Stop ticking and keep the lease, as a process does that dies."""
         if self._waker is not None:
             self._waker.stop()
+            self._waker = None
+
+    def stop(self) -> None:
+        """Stop ticking and give the lease up."""
+        self.halt()
         fence = self._fence
         if fence is not None:
             self._lease.give_up(fence)

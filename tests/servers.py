@@ -84,9 +84,9 @@ class PostgresServer:
             **_as_nobody_special(),
         )
 
-    def start(self) -> None:
+    def start(self, *, durable: bool = False) -> None:
         # Nobody pulls the plug in a test: what survives a killed process needs no fsync.
-        fast = ("fsync=off", "full_page_writes=off", "max_connections=200", "shared_buffers=64MB")
+        fast = () if durable else ("fsync=off", "full_page_writes=off")
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
@@ -97,7 +97,7 @@ class PostgresServer:
                     str(self.port),
                     "-k",
                     self.folder,
-                    *(f"--{each}" for each in fast),
+                    *(f"--{each}" for each in (*fast, "max_connections=200")),
                 ],
                 stdout=log,
                 stderr=log,
@@ -250,18 +250,22 @@ DO $$ DECLARE one record; found boolean; BEGIN
   PERFORM setval(s.oid::regclass, 1, false) FROM pg_class s WHERE s.relkind = 'S';
 END $$
 """
-# A test may take some away.
-_TRIGGERS = "SELECT count(*) FROM pg_trigger WHERE tgenabled <> 'D'"
+# A test may take something away or leave something behind.
+_SHAPE = """
+SELECT (SELECT count(*) FROM pg_trigger WHERE tgenabled <> 'D'),
+  (SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace)
+"""
 _free: list[str] = []
 
 
 @cache
-def _usual_triggers() -> tuple[Any, ...] | None:
+def _usual_shape() -> tuple[Any, ...] | None:
     import psycopg  # noqa: PLC0415  # where there is a driver
 
     fresh = postgres().url(postgres().new_database(_migrated()))
     with psycopg.connect(fresh, autocommit=True) as connection:
-        return connection.execute(_TRIGGERS).fetchone()
+        return connection.execute(_SHAPE).fetchone()
 
 
 def fresh_database() -> str:
@@ -276,8 +280,8 @@ def fresh_database() -> str:
     while _free:
         url = _free.pop()
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_EMPTY)
-            if connection.execute(_TRIGGERS).fetchone() == _usual_triggers():
+            if connection.execute(_SHAPE).fetchone() == _usual_shape():
+                connection.execute(_EMPTY)
                 return url
     return postgres().url(postgres().new_database(_migrated()))
 
