@@ -21,6 +21,7 @@ from bot.permits import permits_of
 from bot.planning import not_planned_yet, plan_steps, planned_mark
 from bot.rulebook import Rulebook
 from bot.store import (
+    agenda,
     cases,
     journal,
     journeys,
@@ -297,7 +298,10 @@ class Jobs:
         ):
             gone += some
         return gone + self._fenced(
-            fence, lambda db: inbox.forget(db, before) + outbox.forget(db, before)
+            fence,
+            lambda db: (
+                inbox.forget(db, before) + outbox.forget(db, before) + agenda.forget(db, before)
+            ),
         )
 
     def _errand(

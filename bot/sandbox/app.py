@@ -31,6 +31,7 @@ from bot.sandbox.api import SandboxApi
 from bot.sandbox.callbacks import CallbackDoor
 from bot.sandbox.control import Control
 from bot.sandbox.faults import Faults
+from bot.sandbox.jsapi import Jsapi
 from bot.sandbox.records import Fields
 from bot.sandbox.settings import SandboxSettings
 from bot.sandbox.wire import CuttableProtocol, Receive, Scope, Send, Wire
@@ -66,7 +67,9 @@ class Sandbox:
         )
         self.world.emit = self.door.send
         self._wire = Wire(self.api, self.faults)
-        self._pages = Router(routes=[*Control(self).routes(), *_page_routes(self)])
+        self._pages = Router(
+            routes=[*Control(self).routes(), *Jsapi(self).routes(), *_page_routes(self)]
+        )
         self.door.start()
 
     @property

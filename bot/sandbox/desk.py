@@ -48,6 +48,13 @@ class Desk(Masses):
         return code
 
     @act
+    def open_chat(self, kind: str, chat: str) -> None:
+        """Which chat is open beside the sidebar: ``single`` and a customer, or ``group``."""
+        if kind not in {"single", "group"}:
+            raise Invalid("kind 只能是 single 或 group")
+        self.chat_on_screen = (kind, chat)
+
+    @act
     def staff_inbox(self, userid: str) -> list[Fields]:
         """The app's messages as this member sees them, newest first."""
         found = [m for m in self.app_messages.values() if userid in m.to and not m.recalled]

@@ -115,6 +115,7 @@ class WorldState:
         self.kf_bare: list[float] = []
         self.kf_bare_per_minute = 10
         self.media: dict[str, Media] = {}
+        self.chat_on_screen = ("", "")
         self.login_codes: dict[str, tuple[str, float, bool]] = {}
         self.canned: dict[str, int] = {}
         self.archive = ArchiveLog(settings.archive_public_keys(), settings.archive_version)

@@ -220,3 +220,9 @@ def mark_sent(db: Db, userid: str, day: str, now: int) -> None:
         userid=userid,
         day=day,
     )
+
+
+def forget(db: Db, before: int) -> int:
+    """Drop lists and reminders of before a moment (epoch ms): nobody looks back so far."""
+    gone = db.run("DELETE FROM day_list WHERE made_at < :before", before=before)
+    return gone + db.run("DELETE FROM nudge WHERE at < :before", before=before)

@@ -55,6 +55,8 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
         " OR instr(payload, '|' || :id || '\"') > 0",
         id=external_userid,
     )
+    # Whose names are in the words of lists cannot be told; what was sent needs them no more.
+    db.run("UPDATE day_list SET text_sealed = :none WHERE sent_at IS NOT NULL", none=b"")
     db.run("DELETE FROM customer WHERE external_userid = :id", id=external_userid)
     db.run(
         "INSERT INTO customer (external_userid, erased, refused, created_at)"

@@ -13,11 +13,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bot.errors import Retry
-from bot.web import api, auth, day, docs, event, out
+from bot.web import api, auth, day, docs, event, out, sidebar
 from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
 from bot.web.console import (
     activities,
+    board,
     cases,
     customers,
     facts,
@@ -68,6 +69,7 @@ def build_site(services: Services) -> FastAPI:
     site.state.watch = Watch(services)
     for module in (
         home,
+        board,
         customers,
         facts,
         cases,
@@ -83,6 +85,7 @@ def build_site(services: Services) -> FastAPI:
         out,
         event,
         day,
+        sidebar,
         docs,
     ):
         site.include_router(module.router)
@@ -122,7 +125,10 @@ class Shield:
 
         async def shielded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                own = list(message.get("headers", []))
+                named = {name for name, _ in own}
+                # The sidebar brings a policy of its own: two of them would both hold.
+                message["headers"] = own + [each for each in _HEADERS if each[0] not in named]
             await send(message)
 
         await self._app(scope, limited, shielded)
