@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from bot.facts import Fact
 from bot.model import ChatId, ExternalUserId, MsgId, OpenKfId, UserId
@@ -88,6 +88,25 @@ class RefusalKept:
 
     customer: ExternalUserId
     scope: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayComesNear:
+    """A day that a customer spoke of begins soon; ``kind`` is the kind of case."""
+
+    customer: ExternalUserId
+    fact_id: int
+    kind: str
+    day: date
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ImportantSilent:
+    """An important customer has fallen silent."""
+
+    customer: ExternalUserId
     at: datetime
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 
 import structlog
 
@@ -14,7 +14,7 @@ from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
 from bot.errands.staff import Desk
 from bot.errors import Retry
-from bot.happenings import CaseOverdue
+from bot.happenings import CaseOverdue, DayComesNear, ImportantSilent
 from bot.listening import Listener, segments_changed
 from bot.model import ChatId, ExternalUserId, UserId
 from bot.permits import permits_of
@@ -28,6 +28,7 @@ from bot.store import (
     lift,
     people,
     planning,
+    reminders,
     retention,
     rings,
     segments,
@@ -82,6 +83,7 @@ class Jobs:
             Job("plan_day", self.plan_day, at=time(8, 0), useful_for=_PLAN_LATE),
             Job("check_audit", self.check_audit, at=time(4, 0), useful_for=timedelta(days=1)),
             Job("plan_begun", self.plan_begun, every=minute),
+            Job("remind", self.remind, at=time(8, 40), useful_for=timedelta(days=3)),
             Job("credit", self.credit, at=time(6, 0), useful_for=timedelta(days=1)),
             Job("leave_journeys", self.leave_journeys, every=5 * minute),
             Job("forget", self.forget, at=time(3, 0), useful_for=timedelta(days=1)),
@@ -161,6 +163,30 @@ class Jobs:
         return expired
 
     # -- people
+
+    def remind(self, fence: Fence, due: datetime) -> int:
+        """Call people ahead of days that customers named, and for important ones gone silent."""
+        on = due.astimezone(SHANGHAI).date()
+
+        def notice(db: Db) -> int:
+            rings.check(db, fence)
+            now = self.clock.now()
+            found: list[object] = [
+                DayComesNear(
+                    ExternalUserId(row["external_userid"]),
+                    row["id"],
+                    kind,
+                    date.fromisoformat(row["day_on"]),
+                    now,
+                )
+                for kind, ahead in self.rules.escalation.ahead_days.items()
+                for row, _ in reminders.coming(db, on, reminders.TYPES.get(kind, ()), ahead)
+            ]
+            found += [ImportantSilent(ExternalUserId(who), now) for who in reminders.silent(db, on)]
+            self.notice(db, found)
+            return len(found)
+
+        return self.database.write(notice)
 
     def case_deadlines(self, fence: Fence, _due: datetime) -> int:
         """Tell the branch head of cases that nobody dealt with in time, once."""

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bot.actions import Action, AnswerKf, CloseCase, OpenCase, SendCard, UpdateCard
 from bot.dispatch import on
 from bot.events import TemplateCardEvent
-from bot.happenings import BecameActive, CaseClosed, CaseOpened, CaseOverdue, FactLearned
+from bot.happenings import (
+    BecameActive,
+    CaseClosed,
+    CaseOpened,
+    CaseOverdue,
+    DayComesNear,
+    FactLearned,
+    ImportantSilent,
+    SegmentsChanged,
+)
+from bot.model import ChatId
 from handlers.known import Known
 
 ACTIVE_QUIET_DAYS = 30
 CASE_CARD = "case-"
+AHEAD = ("promise_due", "competitor_maturity")
+"""Kinds of case that are opened before a day that the customer named."""
+AGAIN_DAYS = 5
+"""Ten and three days before are two calls; the same morning again is none."""
+_LAYERS = ("potential", "effective", "middle", "high", "private")
 _KINDS = {
     "product.interest": ("interest", "product"),
     "risk.complaint": ("complaint", "topic"),
@@ -44,6 +59,47 @@ def open_case(event: FactLearned, known: Known) -> Iterator[Action]:
 def call_for_active_member(event: BecameActive, _known: Known) -> Iterator[OpenCase]:
     """Somebody who speaks that much deserves a personal word."""
     yield OpenCase("active", "", event.customer, event.chat_id, None, ACTIVE_QUIET_DAYS)
+
+
+@on(DayComesNear, when=lambda event: event.kind in AHEAD)
+def call_before_the_day(event: DayComesNear, known: Known) -> Iterator[OpenCase]:
+    """Early enough to act: before the money comes, or another bank's deposit ends."""
+    if event.kind in known.escalation.quiet_days:
+        yield OpenCase(
+            event.kind,
+            event.day.isoformat(),
+            event.customer,
+            ChatId(""),
+            event.fact_id,
+            AGAIN_DAYS,
+        )
+
+
+@on(SegmentsChanged)
+def call_for_a_layer_up(event: SegmentsChanged, known: Known) -> Iterator[OpenCase]:
+    """Whoever has crossed a line upward gets a personal word, and perhaps another manager."""
+    now, before = _layer(event.entered), _layer(event.left)
+    quiet = known.escalation.quiet_days.get("layer_up")
+    if quiet is not None and now is not None and before is not None and now > before:
+        layer = _LAYERS[now]
+        yield OpenCase("layer_up", layer, event.customer, ChatId(""), None, quiet)
+
+
+@on(ImportantSilent)
+def call_for_silence(event: ImportantSilent, known: Known) -> Iterator[OpenCase]:
+    """An important customer who has gone quiet is asked how they are."""
+    quiet = known.escalation.quiet_days.get("silent_important")
+    if quiet is not None:
+        yield OpenCase("silent_important", "", event.customer, ChatId(""), None, quiet)
+
+
+def _layer(moved: Iterable[str]) -> int | None:
+    """The place of a layer among those that were entered or left; None for unknown."""
+    for each in moved:
+        family, _, layer = each.partition(":")
+        if family == "layer" and layer in _LAYERS:
+            return _LAYERS.index(layer)
+    return None
 
 
 @on(CaseOpened)

@@ -18,7 +18,17 @@ from bot.schema import SCHEMA
 from bot.yamlfile import Place, Section, load_section
 
 PRODUCTS = SCHEMA[FactType.PRODUCT_INTEREST]["product"].options
-CALLING = ("interest", "complaint", "churn", "inflow", "competitor_maturity", "unanswered")
+CALLING = (
+    "interest",
+    "complaint",
+    "churn",
+    "inflow",
+    "competitor_maturity",
+    "unanswered",
+    "promise_due",
+    "layer_up",
+    "silent_important",
+)
 """The kinds of case that ``escalation.yaml`` may describe."""
 _FACT = """EXISTS (SELECT 1 FROM fact f WHERE f.external_userid = c.external_userid
   AND f.type = {type} AND f.status IN ('current', 'confirmed') {ordinary}
@@ -325,11 +335,16 @@ def load_tag_names(path: Path, segments: list[SegmentRule]) -> list[TagName]:
 
 @dataclass(frozen=True, slots=True)
 class EscalationRules:
-    """Which facts call a person, and for how many days the same matter stays quiet."""
+    """Which facts call a person, and for how many days the same matter stays quiet.
+
+    Attributes:
+        ahead_days: By kind, how many days before a day that was named a person is called.
+    """
 
     products: frozenset[str]
     quiet_days: Mapping[str, int]
     person_words: tuple[str, ...] = ()
+    ahead_days: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def wants_person(self, text: str) -> bool:
         """Whether somebody in customer service asks for a person."""
@@ -346,13 +361,16 @@ def load_escalation(path: Path) -> EscalationRules:
     products: list[str] = []
     quiet: dict[str, int] = {}
     person_words: list[str] = []
+    ahead: dict[str, tuple[int, ...]] = {}
     for kind in top.keys():  # noqa: SIM118  # not a dict
         section = top.section(kind)
         if kind not in CALLING:
             raise top.place(kind).wrong(f"不认识 {kind},可用的有:{'、'.join(CALLING)}")
         products += [each.choice(PRODUCTS) for each in section.values("products")]
         person_words += [each.text(20) for each in section.values("person_words")]
+        if days := section.values("ahead_days"):
+            ahead[kind] = tuple(each.whole(1, 90) for each in days)
         quiet[kind] = section.value("quiet_days").whole(0, 365)
         section.close()
     top.close()
-    return EscalationRules(frozenset(products), quiet, tuple(person_words))
+    return EscalationRules(frozenset(products), quiet, tuple(person_words), ahead)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -68,9 +68,11 @@ from bot.happenings import (
     CaseOpened,
     CaseOverdue,
     CredentialsDropped,
+    DayComesNear,
     FactLearned,
     FriendMade,
     GroupOutdated,
+    ImportantSilent,
     RefusalKept,
     SegmentsChanged,
     SignUpKept,
@@ -102,7 +104,16 @@ class KnownHere:
     escalation: EscalationRules = field(
         default_factory=lambda: EscalationRules(
             frozenset({"large_cd"}),
-            {"interest": 7, "complaint": 3, "churn": 7, "inflow": 14, "competitor_maturity": 30},
+            {
+                "interest": 7,
+                "complaint": 3,
+                "churn": 7,
+                "inflow": 14,
+                "competitor_maturity": 30,
+                "promise_due": 5,
+                "layer_up": 90,
+                "silent_important": 90,
+            },
         )
     )
 
@@ -503,3 +514,35 @@ def test_a_no_frees_what_was_signed_up_for() -> None:
 def test_customer_service_says_at_once_what_became_of_it(outcome: str, words: str) -> None:
     assert heard(SignUpKept(WHO, 1, outcome, MSG, AT, KF)) == [AnswerKf(KF, WHO, words, MSG)]
     assert heard(SignUpKept(WHO, 1, outcome, MSG, AT)) == []
+
+
+@pytest.mark.parametrize("kind", ["promise_due", "competitor_maturity"])
+def test_a_day_that_comes_near_opens_a_case_named_by_the_day(kind: str) -> None:
+    event = DayComesNear(WHO, 7, kind, date(2026, 12, 8), AT)
+    assert heard(event) == [OpenCase(kind, "2026-12-08", WHO, ChatId(""), 7, 5)]
+
+
+def test_an_important_customer_gone_silent_opens_a_case() -> None:
+    expected = [OpenCase("silent_important", "", WHO, ChatId(""), None, 90)]
+    assert heard(ImportantSilent(WHO, AT)) == expected
+
+
+@pytest.mark.parametrize(
+    ("entered", "left", "expected"),
+    [
+        (("layer:high",), ("layer:middle",), "high"),
+        (("layer:middle",), ("layer:high",), None),
+        (("layer:middle",), ("layer:unknown",), None),
+        (("merchant",), (), None),
+    ],
+)
+def test_a_line_crossed_upward_opens_a_case_and_no_other_move(
+    entered: tuple[str, ...], left: tuple[str, ...], expected: str | None
+) -> None:
+    found = [
+        each
+        for each in heard(SegmentsChanged(WHO, entered, left, AT))
+        if isinstance(each, OpenCase)
+    ]
+    wanted = [OpenCase("layer_up", expected, WHO, ChatId(""), None, 90)] if expected else []
+    assert found == wanted
