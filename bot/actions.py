@@ -492,12 +492,8 @@ def lane_of(errand: Errand) -> str:
     Writes to one customer share a lane because WeCom refuses concurrent ones (45035).
     """
     match errand.lane:
-        case "customer":
-            return f"customer:{errand.customer}"  # type: ignore[union-attr]  # lane says so
-        case "welcome":
-            return f"welcome:{errand.customer}"  # type: ignore[union-attr]  # lane says so
-        case "kf-chat":  # the greeting comes before the answer
-            return f"kf-chat:{errand.customer}"  # type: ignore[union-attr]  # lane says so
+        case "customer" | "welcome" | "kf-chat":  # there the greeting comes before the answer
+            return f"{errand.lane}:{errand.customer}"  # type: ignore[union-attr]  # lane says so
         case "group":
             return f"group:{errand.chat_id}"  # type: ignore[union-attr]  # lane says so
         case lane:

@@ -79,7 +79,7 @@ class KnownNow:
 
     def events_for(self, customer: ExternalUserId, chat_id: ChatId) -> list[OpenEvent]:
         """Events that the customer may mean where they speak, the next one first."""
-        branch = people.branch_of(self.db, customer, chat_id)
+        branch = events.branch_of(self.db, customer, chat_id)
         found = events.open_for(self.db, branch, self._now_ms(), chat_id)
         return [_open_event(row) for row in found]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.store import people
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer, visible_to
 
@@ -113,6 +114,15 @@ def events(db: Db, *, before: int, limit: int, branch: str = "") -> list[Row]:
         limit=limit,
         branch=branch,
     )
+
+
+def branch_of(db: Db, external_userid: str, chat_id: str = "") -> str:
+    """A customer's branch: the bank's word, else that of the group they speak in."""
+    who = people.customer(db, external_userid)
+    if who is not None and who["branch"]:
+        return str(who["branch"])
+    found = people.group(db, chat_id) if chat_id else None
+    return str(found["branch"]) if found is not None else ""
 
 
 def open_for(db: Db, branch: str, now: int, chat_id: str = "") -> list[Row]:

@@ -307,15 +307,6 @@ def responsible_for(db: Db, external_userid: str, chat_id: str = "") -> UserId |
     return UserId(fallback) if fallback else None
 
 
-def branch_of(db: Db, external_userid: str, chat_id: str = "") -> str:
-    """A customer's branch: the bank's word, else that of the group they speak in."""
-    who = customer(db, external_userid)
-    if who is not None and who["branch"]:
-        return str(who["branch"])
-    found = group(db, chat_id) if chat_id else None
-    return str(found["branch"]) if found is not None else ""
-
-
 # -- groups
 
 _KEEP_GROUP = """
