@@ -357,14 +357,18 @@ class Rounds:
     def all(self) -> list[Job]:
         """The jobs."""
         return [
-            Job("morning_lists", self.lists, every=timedelta(seconds=15)),
+            Job("morning_lists", self.lists, every=timedelta(seconds=5)),
             Job("chase_tasks", self.chase, every=timedelta(minutes=1)),
         ]
 
     def lists(self, fence: Fence, _due: datetime) -> int:
         """Make the lists of the day, once friendships were compared with WeCom."""
-        return self._fenced(
-            fence, lambda db: self.desk.morning.make(db) if self.jobs.mass.judge.is_fresh(db) else 0
+        if not self.jobs.mass.judge.is_fresh(self.jobs.database.read()):
+            return 0
+        morning = self.desk.morning
+        return sum(
+            self._fenced(fence, lambda db, draft=draft: morning.keep(db, draft))  # type: ignore[misc]  # defaults bind the loop's values
+            for draft in morning.drafts()
         )
 
     def chase(self, fence: Fence, _due: datetime) -> int:

@@ -14,7 +14,7 @@ from bot.sandbox.state import act
 LOGIN_CODE_SECONDS = 300.0
 RESPONSE_LIFE = timedelta(hours=72)
 CALLBACK_CARDS = ("button_interaction", "vote_interaction", "multiple_interaction")
-_LINK = re.compile(r"https?://\S+")
+_LINK = re.compile(r"https?://[^\s\"'<>]+")
 
 
 class Desk(Masses):

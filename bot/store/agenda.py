@@ -22,7 +22,7 @@ WHERE s.active = 1
     OR EXISTS (SELECT 1 FROM group_chat g WHERE g.owner = s.userid AND g.dismissed_at IS NULL)
     OR EXISTS (SELECT 1 FROM follow f WHERE f.userid = s.userid AND f.ended_at IS NULL))
   AND NOT EXISTS (SELECT 1 FROM day_list d WHERE d.userid = s.userid AND d.day_on = :day)
-ORDER BY s.userid
+ORDER BY s.userid LIMIT :limit
 """
 _MATURING = """
 SELECT h.external_userid, h.matures_on, min(h.kind) AS kind, count(DISTINCT h.kind) AS kinds,
@@ -81,9 +81,9 @@ def own(userid: str) -> Sight:
     return visible_to(Viewer(userid, Role.OWNER))
 
 
-def receivers(db: Db, day: date) -> list[str]:
+def receivers(db: Db, day: date, limit: int) -> list[str]:
     """Whoever gets a list of the day and has none yet."""
-    return [row["userid"] for row in db.rows(_RECEIVERS, day=day.isoformat())]
+    return [row["userid"] for row in db.rows(_RECEIVERS, day=day.isoformat(), limit=limit)]
 
 
 def maturing(db: Db, userid: str, days: Mapping[int, tuple[date, date]]) -> list[Row]:

@@ -81,7 +81,9 @@ class Office:
         return Outbox(self.store, self.clock, perform)
 
     def make(self) -> int:
-        return self.store.write(self.morning.make)
+        drafts = list(self.morning.drafts())
+        kept = [self.store.write(lambda db, one=one: self.morning.keep(db, one)) for one in drafts]
+        return sum(kept)
 
     def work(self) -> None:
         while self.box.work_once():
@@ -293,3 +295,11 @@ def test_a_list_is_one_errand_under_its_key(office: Office) -> None:
         lambda db: outbox.add(db, SendMorning(UserId("lin"), "2026-11-24"), 2)
     )
     assert (first, again) == (True, False)
+
+
+def test_two_schedulers_that_drafted_the_same_list_keep_one(office: Office) -> None:
+    office.branch.meet("wm_a", name="王芳")
+    drafts = [*office.morning.drafts(), *office.morning.drafts()]
+    kept = [office.store.write(lambda db, one=one: office.morning.keep(db, one)) for one in drafts]
+    office.work()
+    assert (kept, to(office)) == ([1, 0], ["lin"])
