@@ -253,7 +253,7 @@ def test_waiting_ends_when_something_arrives_or_somebody_wakes(inbox: Inbox) -> 
 def test_I1_whatever_the_order_of_arrivals_each_key_is_worked_once(
     tmp_path_factory: pytest.TempPathFactory, keys: list[str]
 ) -> None:
-    for store in every_store(tmp_path_factory):
+    for store in every_store(tmp_path_factory, keys):
         clock = FixedClock(MORNING)
         inbox = Inbox(store, Vault("made-up-secret-of-the-tests"), clock)
         worked: list[bytes] = []

@@ -133,7 +133,7 @@ def test_I2_I3_C3_whatever_happens_nobody_is_asked_twice_forgotten_or_sent_to_af
     beginning: list[tuple[str, int]],
     history: list[tuple[str, int]],
 ) -> None:
-    for store in every_store(tmp_path_factory):
+    for store in every_store(tmp_path_factory, beginning, history):
         clock = FixedClock(datetime(2026, 11, 24, 10, 0, tzinfo=SHANGHAI))
         vault = Vault("made-up-secret-of-the-tests")
         trial = Trial(build_branch(store, vault, clock, rules))

@@ -134,7 +134,7 @@ def test_whatever_comes_and_goes_the_latest_that_is_left_counts(
     tmp_path_factory: pytest.TempPathFactory, order: Sequence[int], recalled: Sequence[int]
 ) -> None:
     vault = Vault("made-up-secret-of-the-tests")
-    for store in every_store(tmp_path_factory):
+    for store in every_store(tmp_path_factory, order, recalled):
 
         def history(db: Db) -> None:
             for number in order:
@@ -538,7 +538,7 @@ def test_C4_the_last_refusal_is_remembered_even_after_a_new_consent(store: Datab
 def test_C1_the_present_state_does_not_depend_on_the_order_of_arrival(
     tmp_path_factory: pytest.TempPathFactory, rows: Sequence[tuple[bool, int]]
 ) -> None:
-    for store in every_store(tmp_path_factory):
+    for store in every_store(tmp_path_factory, rows):
         for known in (3, 6):
 
             def history(db: Db, known: int = known) -> None:
@@ -883,7 +883,7 @@ def test_segments_derived_step_by_step_equal_those_derived_for_all_at_once(
     steps: list[tuple[str, int, int, int]],
 ) -> None:
     vault = Vault("made-up-secret-of-the-tests")
-    for store in every_store(tmp_path_factory):
+    for store in every_store(tmp_path_factory, steps):
 
         def history(db: Db) -> list[segments.Moved]:
             for number in range(4):
