@@ -37,6 +37,9 @@ from scheduler.thresholds import Thresholds, load_thresholds
 from scheduler.voice import Words, load_words
 from scheduler.words import Renderer
 
+MEDIA = "media"
+"""The folder of attachments inside the folder of texts."""
+
 
 @dataclass(frozen=True)
 class Rulebook:
@@ -63,6 +66,7 @@ class Rulebook:
     release: Mapping[str, str]
     labels: Mapping[str, Mapping[str, str]]
     renderer: Renderer
+    media: Path = Path()
 
     def become(self, other: Rulebook) -> None:
         """Hold what another rulebook holds, for everybody who was handed this one.
@@ -107,6 +111,7 @@ class Rulebook:
         campaign = parse_campaign(source, file)
         campaign.check(self.segments)
         check_phrases(self.phrases, campaign, source, file)
+        check_attachments(self.phrases, campaign, self.media)
         return campaign
 
     def broken_phrases(self, campaign: Campaign, text: str, own: str = "") -> tuple[str, ...]:
@@ -122,11 +127,14 @@ class Rulebook:
     def to_review(self, campaign: Campaign, text: str) -> tuple[str, ...]:
         """The words of a text that a second person must look at by name (K2)."""
         hits = self._hits(campaign, text)
-        return tuple(sorted({hit.words for hit in hits if hit.verdict is Verdict.REVIEW}))
+        words = {hit.words for hit in hits if hit.verdict is Verdict.REVIEW}
+        # Nobody but a person can look into a picture or a file.
+        return tuple(sorted(words | {each.file for each in campaign.attachments if each.file}))
 
     def _hits(self, campaign: Campaign, text: str) -> list[Hit]:
         topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
-        return self.phrases.look(text, topics)
+        beside = "\n".join(each.words for each in campaign.attachments)
+        return self.phrases.look(f"{text}\n{beside}" if beside else text, topics)
 
     @staticmethod
     def moment(now: int) -> datetime:
@@ -243,6 +251,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         release=load_release(templates),
         labels=load_labels(templates / "labels.yaml"),
         renderer=Renderer(),
+        media=templates / MEDIA,
     )
 
 
@@ -271,6 +280,7 @@ def _campaigns(folder: Path, phrases: Phrases, segments: list[SegmentRule]) -> I
         campaign = parse_campaign(source, path.name)
         campaign.check(segments)
         check_phrases(phrases, campaign, source, path.name)
+        check_attachments(phrases, campaign, folder.parent / MEDIA)
         yield campaign
 
 
@@ -298,6 +308,26 @@ def check_phrases(phrases: Phrases, campaign: Campaign, source: str, file: str) 
         raise Place(file, line).wrong(
             f"说到这类产品要原样写上:{phrases.sentence(lacking)}(规则 {lacking})"
         )
+
+
+def check_attachments(phrases: Phrases, campaign: Campaign, media: Path) -> None:
+    """Refuse an attachment whose file is another one, or whose words may not be said.
+
+    Raises:
+        Invalid: With the line and the fix.
+    """
+    topics = phrases.topics(campaign.purpose, campaign.product_kinds)
+    for each in campaign.attachments:
+        each.check(media)
+        assert each.place is not None
+        for hit in phrases.look(each.words, topics):
+            if hit.verdict is Verdict.BLOCK:
+                raise each.place.wrong(f"附件里的「{hit.words}」不能写(规则 {hit.rule}),请改写")
+        for host in phrases.foreign_links(f"{each.title}\n{each.desc}\n{each.url}"):
+            raise each.place.wrong(
+                f"网址 {host} 不是本行的(规则 K8)。"
+                "是本行的就把域名加进 phrases.yaml 的 link_domains"
+            )
 
 
 def _check_messages(phrases: Phrases, messages: Messages) -> None:

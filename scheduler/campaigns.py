@@ -13,6 +13,7 @@ from bot.clock import SHANGHAI
 from bot.model import Channel, Layer, Purpose, Role
 from bot.yamlfile import Place, Scalar, Section, read_text
 from scheduler import offers
+from scheduler.attachments import Attachment, read_attachments
 from scheduler.audience import (
     CUSTOMER_KINDS,
     EVERYONE,
@@ -90,6 +91,7 @@ class Campaign:
         about: What marketing speaks of: ``product``, ``event`` or ``bank``; else "".
         when: The days and the way that the file names.
         caps: Its own limits.
+        attachments: Pictures, cards and files beside the words.
         window_days: What a customer does within so many days after a send counts for it.
         words: The template, ending in the signature.
         text_hash: SHA-256 of the whole file, line ends normalised.
@@ -116,6 +118,7 @@ class Campaign:
     when: When = ANY_DAY
     caps: OwnCaps = NO_CAPS
     window_days: int = 14
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def bundle(self) -> bool:
@@ -222,6 +225,7 @@ def parse_campaign(source: str, file: str) -> Campaign:
         about=head.value("about").choice(_MATTERS) if "about" in head else "",
         when=when,
         caps=_caps(head.section("caps")) if "caps" in head else OwnCaps(),
+        attachments=read_attachments(head),
         window_days=head.value("window").span().days if "window" in head else 14,
     )
     head.close()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import structlog
 
@@ -22,11 +23,13 @@ from bot.clock import SHANGHAI, Clock
 from bot.errands import trail
 from bot.errands.doubt import LOOKS, Doubts, chat_type_of, recipient_of
 from bot.errands.judging import Judge, Judged, candidate_of, hash_of
+from bot.errands.media import MediaDesk
 from bot.errands.reserving import subject_of
 from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.links import OutLinks
 from bot.model import ChatId, ExternalUserId, MsgId, Purpose, UserId
 from bot.outbox import Effect
+from bot.permits import permits_of
 from bot.rulebook import Rulebook
 from bot.store import journal, people, pushes
 from bot.store.db import Database, Db, Row
@@ -61,6 +64,11 @@ class MassSender:
     def judge(self) -> Judge:
         """Who asks the gate."""
         return Judge(self.clock, self.rules, OutLinks(self.public_url, self.vault))
+
+    @cached_property
+    def media(self) -> MediaDesk:
+        """Who uploads attachments."""
+        return MediaDesk(self.database, self.clock, self.wecom, self.rules.media)
 
     @cached_property
     def doubts(self) -> Doubts:
@@ -187,13 +195,20 @@ class MassSender:
             Retry: Another call of this sender and text is not accounted for yet.
             Uncertain: The answer was lost; the task is looked for.
         """
+        waiting = pushes.task(self.database.read(), errand.task_id)
+        if waiting is None or waiting["status"] != "waiting":
+            return None
+        try:
+            attachments = self._attachments(waiting)
+        except (Refused, Invalid):
+            return self._refused(waiting, "attachment")
         began = time.monotonic()
         ready = self.database.write(lambda db: self._begin(db, errand.task_id))
         if ready is None:
             return None
         task, recipients, text = ready
         try:
-            made = self._call(task, recipients, text, began + _LONGEST_PAUSE)
+            made = self._call(task, recipients, text, attachments, began + _LONGEST_PAUSE)
         except Refused as refusal:
             code = refusal.errcode
             return self._refused(task, "not_friend" if code == _NOBODY else f"errcode {code}")
@@ -209,16 +224,41 @@ class MassSender:
             raise
         return lambda db: self._accepted(db, task, made.msgid, made.fail_list)
 
-    def _call(self, task: Row, recipients: list[str], text: str, latest: float) -> MassSendTask:
+    def _attachments(self, task: Row) -> list[dict[str, Any]]:
+        """What the task's text carries, uploaded; a text that is not in force carries nothing."""
+        permits = permits_of(self.database.read(), self.rules, self.clock.now())
+        permit = permits.get(task["campaign"])
+        if permit is None or permit.campaign is None or permit.stamp != task["version"]:
+            return []
+        return self.media.ready(permit.campaign.attachments)
+
+    def _call(
+        self,
+        task: Row,
+        recipients: list[str],
+        text: str,
+        attachments: list[dict[str, Any]],
+        latest: float,
+    ) -> MassSendTask:
         sender = UserId(task["sender"])
         if chat_type_of(task) == "group":
             chats = [ChatId(each) for each in recipients]
             return self.wecom.add_msg_template(
-                "group", sender=sender, chat_ids=chats, text=text, latest=latest
+                "group",
+                sender=sender,
+                chat_ids=chats,
+                text=text,
+                attachments=attachments,
+                latest=latest,
             )
         customers = [ExternalUserId(each) for each in recipients]
         return self.wecom.add_msg_template(
-            "single", sender=sender, external_userids=customers, text=text, latest=latest
+            "single",
+            sender=sender,
+            external_userids=customers,
+            text=text,
+            attachments=attachments,
+            latest=latest,
         )
 
     def _begin(self, db: Db, task_id: int) -> tuple[Row, list[str], str] | None:

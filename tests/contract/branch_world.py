@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -21,7 +21,7 @@ from bot.rulebook import Rulebook
 from bot.store import approvals, consents, people, planning, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
-from bot.wecom import GroupMsg, MassSendTask, MemberSend, SendResult, WeComClient
+from bot.wecom import GroupMsg, MassSendTask, Media, MemberSend, SendResult, WeComClient
 from bot.worker import stop_sending
 from scheduler.approval import audience_cover
 from scheduler.campaigns import parse_campaign
@@ -39,6 +39,7 @@ class Accepted:
     text: str
     made_at: datetime
     chat_type: str = "single"
+    attachments: list[Mapping[str, Any]] = field(default_factory=list)
     sent: dict[str, int] = field(default_factory=dict)
     cancelled: bool = False
 
@@ -71,6 +72,7 @@ class FakeWeCom:
         external_userids: Sequence[str] = (),
         chat_ids: Sequence[str] = (),
         text: str,
+        attachments: Sequence[Mapping[str, Any]] = (),
         latest: float = 0.0,  # noqa: ARG002  # nothing stands still here
     ) -> MassSendTask:
         assert bool(chat_ids) == (chat_type == "group") != bool(external_userids)
@@ -78,10 +80,21 @@ class FakeWeCom:
         msgid = MsgId(f"msg{len(self.tasks)}")
         wanted = chat_ids or external_userids
         reached = [each for each in wanted if each not in self.fail_list]
-        made = Accepted(msgid, sender, reached, text, self.clock.now(), chat_type)
+        made = Accepted(
+            msgid, sender, reached, text, self.clock.now(), chat_type, list(attachments)
+        )
         self.tasks.append(made)
         self.after("create")
         return MassSendTask(msgid, self.fail_list)
+
+    def media_uploadimg(self, filename: str, content: bytes) -> str:
+        self._call("uploadimg")
+        return f"https://wework.qpic.cn/{filename}/{len(content)}/{self.calls.count('uploadimg')}"
+
+    def media_upload(self, kind: str, filename: str, content: bytes) -> Media:
+        self._call("upload")
+        number = self.calls.count("upload")
+        return Media(f"{kind}-{filename}-{len(content)}-{number}", self.clock.now())
 
     def cancel_groupmsg_send(self, msgid: str) -> bool:
         self._call("cancel")
