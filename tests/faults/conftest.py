@@ -7,24 +7,49 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
-# The branch and the process are those of the end-to-end tests.
+# The branch and the process are those of the end-to-end tests, the stores of the contract tests.
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 
 from live_branch import make_keys
 from load import Load
 
+from bot.rulebook import Rulebook, load_rulebook
 from bot.store import migrations
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet() -> Iterator[None]:
+    """What fails here fails a hundred thousand times, and on purpose."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
 def load(request: pytest.FixtureRequest) -> Load:
     if "slow" in request.config.option.markexpr:
-        return Load(kills=5, friends=200, joins=100, texts=200, records=2_000)
-    return Load(kills=2, friends=40, joins=20, texts=40, records=300)
+        return Load(
+            kills=5,
+            friends=200,
+            joins=100,
+            texts=200,
+            records=2_000,
+            deaths=200,
+            sigkills=10,
+            whole_year=True,
+        )
+    return Load(
+        kills=2, friends=40, joins=20, texts=40, records=300, deaths=4, sigkills=1, whole_year=False
+    )
 
 
 @pytest.fixture
@@ -43,3 +68,9 @@ def key_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def keys(tmp_path: Path, key_pair: Path) -> Path:
     return Path(shutil.copytree(key_pair, tmp_path / "archive-keys"))
+
+
+@pytest.fixture(scope="session")
+def rules() -> Rulebook:
+    """What is shipped in ``config/`` and ``templates/``."""
+    return load_rulebook(ROOT / "config", ROOT / "templates")

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Load:
-    """Numbers of kills, of callbacks by kind, and of archive records."""
+    """Numbers of kills, of callbacks by kind, and of archive records.
+
+    Attributes:
+        deaths: At each named point of a mass send; ``sigkills`` of real processes besides.
+    """
 
     kills: int
     friends: int
     joins: int
     texts: int
     records: int
+    deaths: int
+    sigkills: int
+    whole_year: bool
