@@ -60,6 +60,32 @@ class Book:
         more = sum(n - 1 for n in self.keys.values())
         return more + sum(key[1] == "unknown" for key in self.keys)
 
+    def groups_twice(self) -> list[tuple[str, str]]:
+        """Groups that got the same words twice within six days."""
+        seen: dict[tuple[str, str], datetime] = {}
+        found = []
+        for one in self.year.world.delivered(channel="mass_group"):
+            key = (one["chat_id"], one["text"])
+            before = seen.get(key)
+            if before is not None and _moment(one) - before < timedelta(days=6):
+                found.append(key)
+            seen[key] = _moment(one)
+        return found
+
+    def held_out_and_reached(self) -> list[tuple[str, str]]:
+        """Who is in a campaign's hold-out and got its words all the same."""
+        db = self.year.life.bot.database.read()
+        kept = db.rows("SELECT campaign, subject FROM assignment WHERE arm = 'holdout'")
+        held = {(row["campaign"], row["subject"]) for row in kept}
+        by_task = {
+            (row["external_userid"], row["wecom_msgid"]): row["campaign"] for row in self.rows
+        }
+        reached = {
+            (by_task.get((one["external_userid"], one["mass"]), ""), one["external_userid"])
+            for one in self.delivered
+        }
+        return sorted(held & reached)
+
     def birthdays_twice(self) -> list[str]:
         """Who was wished a happy birthday twice in a year of their own calendar."""
         found: Counter[tuple[str, int]] = Counter()
@@ -114,9 +140,11 @@ class Book:
 
     def disagreements(self) -> list[tuple[str, str]]:
         """Confirmed here and not delivered there, or the reverse."""
+        groups = self.year.world.delivered(channel="mass_group")
         there = {(one["external_userid"], one["mass"]) for one in self.delivered}
+        there |= {(one["chat_id"], one["mass"]) for one in groups}
         here = {
-            (row["external_userid"], row["wecom_msgid"])
+            (row["chat_id"] or row["external_userid"], row["wecom_msgid"])
             for row in self.rows
             if row["status"] == "confirmed"
         }
@@ -129,7 +157,7 @@ class Book:
         """Who was in a task made after their refusal was in the store; service is no marketing."""
         found = []
         for entry in self.year.world.history:
-            if entry["kind"] != "mass_created" or "到期" in entry["text"]:
+            if entry.get("chat_type") != "single" or "到期" in entry.get("text", ""):
                 continue
             for who in (one for ids in entry["plan"].values() for one in ids):
                 person = self.year.people[who]

@@ -40,6 +40,8 @@ def test_I2_I3_C3_nobody_gets_anything_twice_or_after_a_no_and_nobody_is_forgott
     with capsys.disabled():
         sys.stdout.write("\n".join(["", *book.report(), ""]))
     assert book.duplicates() == 0
+    assert book.groups_twice() == []
+    assert book.held_out_and_reached() == []
     assert book.birthdays_twice() == []
     assert book.on_another_day() == []
     assert book.lost() == []

@@ -19,9 +19,13 @@ from bot.actions import CloseCase, Refuse
 from bot.clock import SHANGHAI, FixedClock
 from bot.errors import Invalid
 from bot.model import ExternalUserId, UserId
+from bot.permits import audience_rule
 from bot.running import import_sheet
 from bot.sandbox.settings import SandboxSettings
+from bot.store import approvals
+from bot.store.db import Db
 from bot.store.erasure import erase
+from scheduler.approval import audience_cover
 
 BRANCH, HEAD = "城东支行", "wanghead"
 STOP, COMPLAINT = "别再给我发广告了", "排队排了两个小时"
@@ -85,6 +89,7 @@ class Year:
     span: Span
     seed: int
     people: dict[str, Person] = field(default_factory=dict)
+    groups: list[str] = field(default_factory=list)
     caught_up_after: timedelta | None = None
     catch_up_seconds: float = 0.0
     _up_again: datetime | None = None
@@ -132,12 +137,24 @@ class Year:
         self.world.add_kf_account("城东支行客服", self.members[:1], KFID)
         for n in range(self.span.customers):
             self._meet(n)
+        for n, userid in enumerate(self.members[:3]):
+            people = list(self.people)[n::40]
+            self.groups.append(str(self.world.create_group(userid, f"客户群{n}", people)))
+        self.life.bot.database.write(self._assess)
         self.life.wake_up()
         self.life.work()
         self._bring("customers", [self._core_row(n, p) for n, p in enumerate(self._all())])
         self._bring("consents", [self._form(p) for p in self._all()])
         self._bring("holdings", [self._deposit(p) for p in self._all() if p.matures])
         self.life.lost = 0.04
+
+    def _assess(self, db: Db) -> None:
+        """Campaigns that choose people by what is derived of them may go out, too (T7)."""
+        rules = self.life.bot.rules
+        for name, campaign in rules.campaigns.items():
+            if campaign.profiling:
+                about = audience_cover(campaign, audience_rule(rules, campaign))
+                approvals.keep_assessment(db, name, about, HEAD, {}, 0)
 
     def _all(self) -> Iterable[Person]:
         return list(self.people.values())
@@ -146,7 +163,10 @@ class Year:
         chance = self.chance
         member = self.members[number % len(self.members)]
         who = str(self.world.add_customer(f"{SURNAMES[number % 20]}小满"))
+        # Friends for years or for days: anniversaries, and journeys of newcomers.
+        self.clock.moment -= (ago := timedelta(days=chance.choice((2, 40, 400, 900)) + number % 90))
         self.world.add_friend(who, member)
+        self.clock.moment += ago
         self.world.welcomed.add((member, who))
         born = self._birthday(number)
         person = Person(who, member, born, consented=chance.random() < 0.85)
@@ -180,7 +200,7 @@ class Year:
             "name": self.world.customers[person.who].name,
             "birthday": "-".join(f"{part:02}" for part in born),
             "birthday_calendar": calendar if born else "",
-            "assets": str(self.chance.choice((3_000, 30_000, 90_000, 800_000))),
+            "assets": str(self.chance.choice((3_000, 9_500, 45_000, 90_000, 800_000))),
             "branch": BRANCH,
         }
 
@@ -245,6 +265,7 @@ class Year:
             (self._somebody_complains, 4000),
             (self._somebody_renews, 1000),
             (self._somebody_moves, 3000),
+            (self._somebody_joins, 1000),
             (self._somebody_is_erased, 20_000),
         ]
 
@@ -342,6 +363,16 @@ class Year:
             self.world.add_friend(person.who, person.member)
         except Invalid:
             return
+
+    def _somebody_joins(self) -> None:
+        """A new friend at the counter, who agreed on the form or did not."""
+        if self.life.asleep_until is None:
+            member = self.chance.choice(self.members)
+            who = str(self.world.add_customer("新客小满"))
+            self.world.add_friend(who, member)
+            person = Person(who, member, None, consented=self.chance.random() < 0.8)
+            self.people[who] = person
+            self._bring("consents", [self._form(person)])
 
     def _somebody_is_erased(self) -> None:
         person = self._one(lambda _p: True)
