@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
 
 from live_branch import make_keys
-from load import Load
+from load import ALL, BOUNDED, Load
 
 from bot.rulebook import Rulebook, load_rulebook
 from bot.store import migrations
@@ -36,20 +36,7 @@ def _quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def load(request: pytest.FixtureRequest) -> Load:
-    if "slow" in request.config.option.markexpr:
-        return Load(
-            kills=5,
-            friends=200,
-            joins=100,
-            texts=200,
-            records=2_000,
-            deaths=200,
-            sigkills=10,
-            whole_year=True,
-        )
-    return Load(
-        kills=2, friends=40, joins=20, texts=40, records=300, deaths=4, sigkills=1, whole_year=False
-    )
+    return ALL if "slow" in request.config.option.markexpr else BOUNDED
 
 
 @pytest.fixture
