@@ -176,8 +176,11 @@ def main(how_many: str) -> None:
     found = list(places(tree))
     if how_many != "all":
         found = random.Random(20261124).sample(found, int(how_many))
-    survived = [place.about for place in found if survives(place.spoil(tree))]
-    sys.stdout.write("".join(f"{each}\n" for each in [*survived, len(found)]))
+    for place in found:
+        if survives(place.spoil(tree)):
+            sys.stdout.write(f"{place.about}\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(found)}\n")
 
 
 if __name__ == "__main__":

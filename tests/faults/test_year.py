@@ -18,7 +18,7 @@ from load import Load
 from year import Span, Year
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
-MONTH = Span(date(2026, 12, 20), 30, 150, 6, down_from=date(2027, 1, 8))
+MONTH = Span(date(2026, 12, 20), 30, 100, 5, down_from=date(2027, 1, 8))
 WHOLE = Span(date(2026, 11, 24), 365, 2000, 20, down_from=date(2027, 2, 3))
 
 
