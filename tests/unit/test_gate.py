@@ -126,6 +126,10 @@ def test_G3_who_refused_gets_no_marketing_and_no_greeting(candidate: Candidate) 
     assert decide(candidate, good(refused=True)) == drop("G3")
 
 
+def test_G3_a_refusal_also_stops_what_sells_nothing_to_a_person() -> None:
+    assert decide(replace(OFFER, sells=False), good(refused=True)) == drop("G3")
+
+
 @pytest.mark.parametrize("candidate", [OFFER, GREETING])
 def test_G4_without_a_consent_row_there_is_no_marketing_and_no_greeting(
     candidate: Candidate,
