@@ -303,13 +303,24 @@ def settle(readings: list[Reading], message: Message) -> list[Reading]:
     for reading in sorted(readings, key=lambda r: (-r.frame.confidence, -len(r.value), r.start)):
         if reading.frame.type in _MERGED and _joined(reading, out):
             continue
-        if any(_same(reading, other) for other in out):
-            continue
-        out.append(reading)
+        twin = next((other for other in out if _same(reading, other)), None)
+        if twin is None:
+            out.append(reading)
+        elif _said_again(twin, reading, message):
+            out[out.index(twin)] = reading
     out = [reading for reading in out if not _trifle(reading)]
     out = _one_direction(out, message)
     complete_ones = [r for r in out if not r.frame.need or r.frame.need & _present(r)]
     return sorted(complete_ones, key=lambda r: r.start)
+
+
+def _said_again(twin: Reading, reading: Reading, message: Message) -> bool:
+    """The very same in a later line: it is heard there, the line before had its turn."""
+    return (
+        reading.value == twin.value
+        and reading.frame.confidence >= CONFIRM_BELOW
+        and "\n" in message.text[twin.end : reading.start]
+    )
 
 
 def _one_direction(readings: list[Reading], message: Message) -> list[Reading]:

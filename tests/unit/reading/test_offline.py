@@ -47,6 +47,13 @@ def test_lines_of_one_speaker_within_a_minute_are_one_thought(reader: Reader) ->
     )
 
 
+def test_what_is_said_again_in_the_next_line_is_heard_in_both(reader: Reader) -> None:
+    first = line(1, "我爱钓鱼", chat="c", at="2026-07-06T10:00:00+08:00", **{"from": "a"})
+    again = line(2, "我爱钓鱼", chat="c", at="2026-07-06T10:00:20+08:00", **{"from": "a"})
+    out, _ = run(reader, first, again)
+    assert [[fact["value"] for fact in one["facts"]] for one in out] == [[{"name": "钓鱼"}]] * 2
+
+
 def test_other_speakers_and_later_lines_are_other_thoughts(reader: Reader) -> None:
     first = line(1, "工行那二十万", chat="c", at="2026-07-06T10:00:00+08:00", **{"from": "a"})
     other = line(2, "下个月到期", chat="c", at="2026-07-06T10:00:40+08:00", **{"from": "b"})

@@ -54,6 +54,12 @@ def test_money_that_comes_goes_or_lies_somewhere_is_still_read(reader: Reader) -
     assert (figures.micro.recall or 0) >= 0.97
 
 
+def test_the_business_of_others_hearsay_and_prices_stay_without_facts(reader: Reader) -> None:
+    figures = score(lines(reader, "talk_hand_p.jsonl"))
+    assert (figures.false_per_100_empty or 0) <= 1
+    assert (figures.micro.precision or 0) >= 0.95
+
+
 def test_no_refusal_of_contact_is_missed(talk: list[Line], refusals: list[Line]) -> None:
     for each in (talk, refusals):
         meant = [line for line in each if _refused(line.wanted)]
