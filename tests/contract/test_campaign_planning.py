@@ -244,6 +244,20 @@ def test_F3_what_is_useful_tomorrow_moves_there_with_a_record(branch: Branch) ->
     assert branch.status_of("salon") == "tasked"
 
 
+def test_F3_what_waits_for_later_today_has_its_place_reserved(branch: Branch) -> None:
+    adult(branch, "wm_a", birthday=(11, 24))
+    branch.campaign(offer("salon", about="event"))
+    branch.only("birthday", "salon")
+    branch.plan()
+    noon = branch.now + 2 * 3_600_000
+    put(branch, "UPDATE push SET due_at = :noon WHERE campaign = 'birthday'", noon=noon)
+    branch.send()
+    assert (branch.status_of("birthday"), branch.status_of("salon")) == ("planned", "dropped")
+    branch.later(hours=2)
+    branch.send()
+    assert branch.status_of("birthday") == "tasked"
+
+
 def test_F3_a_week_with_a_birthday_ahead_keeps_a_place_for_its_greeting(branch: Branch) -> None:
     adult(branch, "wm_a", birthday=(11, 28))
     branch.campaign(offer("one", dates="[2026-11-24]"))
