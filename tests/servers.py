@@ -30,9 +30,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _not_outlive_us(server: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """Ends a server when the tests are gone, however they ended: its input closes then."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"cat >/dev/null; kill -INT {server.pid}"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 def _as_nobody_special() -> dict[str, Any]:
     """PostgreSQL refuses to run as root; its package brings a user."""
     return {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+
+
+def _dismiss(guard: subprocess.Popen[bytes] | None) -> None:
+    if guard is not None and guard.stdin is not None:
+        guard.kill()
+        guard.stdin.close()
+        guard.wait()
 
 
 @cache
@@ -63,6 +80,7 @@ class PostgresServer:
     folder: Path = field(default_factory=lambda: Path(mkdtemp(prefix="qunguan-pg-")))
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    guard: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
         if os.geteuid() == 0:
@@ -104,6 +122,7 @@ class PostgresServer:
                 cwd=self.folder,
                 **_as_nobody_special(),
             )
+        self.guard = _not_outlive_us(self.process)
         self._wait()
 
     def _wait(self) -> None:
@@ -120,6 +139,7 @@ class PostgresServer:
     def stop(self) -> None:
         """As an operator stops it for an update: connections are cut."""
         assert self.process is not None
+        _dismiss(self.guard)
         self.process.send_signal(2)
         self.process.wait()
 
@@ -161,6 +181,7 @@ class RedisServer:
     folder: Path = field(default_factory=lambda: Path(mkdtemp(prefix="qunguan-redis-")))
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    guard: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -187,6 +208,7 @@ class RedisServer:
             stderr=subprocess.DEVNULL,
             cwd=self.folder,
         )
+        self.guard = _not_outlive_us(self.process)
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until:
             with suppress(redis.RedisError), redis.Redis.from_url(self.url) as client:
@@ -197,6 +219,7 @@ class RedisServer:
 
     def kill(self) -> None:
         assert self.process is not None
+        _dismiss(self.guard)
         self.process.kill()
         self.process.wait()
 
