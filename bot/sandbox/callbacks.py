@@ -212,11 +212,14 @@ class CallbackDoor:
                 self._put(waiting, time.monotonic() + self._retry_pause)
 
     def _post(self, waiting: _Waiting) -> tuple[int, str]:
+        address = self.address(waiting.source)
+        if "://" not in address:  # nobody has said where the bot is: as if it were down
+            return 0, ""
         post = self.envelope(waiting.source).post(waiting.xml)
         try:
             answer = self._http.request(
                 "POST",
-                f"{self.address(waiting.source)}?{urlencode(post.query)}",
+                f"{address}?{urlencode(post.query)}",
                 body=post.body,
                 headers={"Content-Type": "text/xml"},
                 timeout=self._timeout,

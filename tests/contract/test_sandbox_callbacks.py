@@ -179,6 +179,16 @@ def test_a_refused_callback_is_sent_again_with_fresh_random_bytes(
     assert len({query["msg_signature"] for query in listener.queries}) == 3
 
 
+def test_a_callback_before_anybody_said_where_the_bot_is_is_sent_again(
+    sandbox: SandboxServer, listener: Listener
+) -> None:
+    sandbox.door._base = ""
+    sandbox.world.enter_agent("zhangsan")
+    assert sandbox.drain()
+    assert [0, 0, 0, 0] == [one.status for one in sandbox.door.deliveries if one.attempt]
+    assert [] == listener.got
+
+
 def test_after_three_retries_it_is_lost(sandbox: SandboxServer, listener: Listener) -> None:
     listener.answer = lambda _source, _opened: (503, "")
     sandbox.world.enter_agent("zhangsan")
