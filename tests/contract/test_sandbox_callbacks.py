@@ -179,14 +179,17 @@ def test_a_refused_callback_is_sent_again_with_fresh_random_bytes(
     assert len({query["msg_signature"] for query in listener.queries}) == 3
 
 
-def test_a_callback_before_anybody_said_where_the_bot_is_is_sent_again(
+def test_a_callback_whose_bot_has_gone_is_sent_again_until_it_is_lost(
     sandbox: SandboxServer, listener: Listener
 ) -> None:
-    sandbox.door._base = ""
+    def goes(_source: str, _opened: dict[str, Any]) -> tuple[int, str]:
+        sandbox.door._base = ""
+        return 503, ""
+
+    listener.answer = goes
     sandbox.world.enter_agent("zhangsan")
     assert sandbox.drain()
-    assert [0, 0, 0, 0] == [one.status for one in sandbox.door.deliveries if one.attempt]
-    assert [] == listener.got
+    assert [503, 0, 0, 0] == [one.status for one in sandbox.door.deliveries if one.attempt]
 
 
 def test_after_three_retries_it_is_lost(sandbox: SandboxServer, listener: Listener) -> None:
