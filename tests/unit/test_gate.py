@@ -274,6 +274,16 @@ def test_G13_F4_the_channels_own_quota_stops_every_purpose(candidate: Candidate)
     assert decide(candidate, good(channel_used=30)) == Decision(Answer.DROP, ("G13", "F4"))
 
 
+def test_G13_what_no_hour_of_tomorrow_fits_is_dropped_and_not_held() -> None:
+    closed = Gate(GATE.thresholds, replace(GATE.calendar, windows={}))
+    assert closed.move_to_tomorrow(OFFER, ("own_cap",), NOON) == drop("own_cap")
+
+
+def test_G13_an_answer_counts_against_no_quota() -> None:
+    assert decide(WELCOME, good(channel_used=30)) == SEND
+    assert decide(WELCOME, good(channel_used=None)) == SEND
+
+
 @pytest.mark.parametrize("candidate", [OFFER, GREETING, NOTICE, WELCOME])
 def test_G14_a_used_key_is_never_used_again(candidate: Candidate) -> None:
     assert decide(candidate, good(key_used=True)) == drop("G14")
