@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from lunar_python import LunarYear, Solar
@@ -106,8 +106,12 @@ class Book:
 
     # -- nobody forgotten
 
-    def due(self) -> Iterator[tuple[str, str, date, str]]:
+    @cached_property
+    def due(self) -> list[tuple[str, str, date, str]]:
         """Who was to be planned for, by the story: (customer, occasion, day, step)."""
+        return list(self._due())
+
+    def _due(self) -> Iterator[tuple[str, str, date, str]]:
         span = self.year.span
         days = [span.first + timedelta(days=n) for n in range(span.days)]
         for person in self.year.people.values():
@@ -131,7 +135,7 @@ class Book:
         ends = {"confirmed", "dropped", "expired", "failed"}
         now = self.year.clock.now().timestamp() * 1000
         found = []
-        for who, occasion, day, step in self.due():
+        for who, occasion, day, step in self.due:
             row = told.get((who, occasion, day.isoformat(), step))
             waits = row is not None and row["useful_until"] > now
             if row is None or not (waits or row["status"] in ends):
@@ -218,7 +222,7 @@ class Book:
 
     def report(self) -> list[str]:
         """The figures to publish."""
-        sent, due = len(self.delivered), sum(1 for _ in self.due())
+        sent, due = len(self.delivered), len(self.due)
         silence = self.silence()
         middle = silence[len(silence) // 2] if silence else timedelta(0)
         longest = silence[-1] if silence else timedelta(0)
@@ -244,6 +248,7 @@ def _day(one: dict[str, Any]) -> date:
     return _moment(one).date()
 
 
+@cache
 def _lunar(day: date) -> Any:
     return Solar.fromYmd(day.year, day.month, day.day).getLunar()
 
@@ -263,5 +268,9 @@ def _is_birthday(person: Person, day: date) -> bool:
     lunar = _lunar(day)
     if lunar.getMonth() != month:  # a leap month is negative, and nobody was born in one here
         return False
-    length = LunarYear.fromYear(lunar.getYear()).getMonth(month).getDayCount()
-    return bool(lunar.getDay() == min(on, length))
+    return bool(lunar.getDay() == min(on, _length(lunar.getYear(), month)))
+
+
+@cache
+def _length(year: int, month: int) -> int:
+    return int(LunarYear.fromYear(year).getMonth(month).getDayCount())

@@ -30,6 +30,8 @@ from scheduler.approval import audience_cover
 BRANCH, HEAD = "城东支行", "wanghead"
 STOP, COMPLAINT = "别再给我发广告了", "排队排了两个小时"
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙马朱胡郭何林高罗"
+_RECENT = 3_000
+"""Older tasks than these have run out."""
 WEATHER: tuple[tuple[str, str, float], ...] = (
     ("/cgi-bin/*", "reset_before", 0),
     ("/cgi-bin/*", "reset_after", 0),
@@ -302,12 +304,13 @@ class Year:
         return self.chance.choice(found) if found else None
 
     def _tap(self, share: float) -> None:
-        for userid in self.members:
-            if self.chance.random() > share:
-                continue  # on leave, or busy
-            for task in self.world.pending_tasks(userid):
-                if self.chance.random() < 0.5 + share / 2:
-                    self.world.confirm_task(userid, task["msgid"])
+        # On leave, or busy, are those who are not at work.
+        working = {userid for userid in self.members if self.chance.random() <= share}
+        for mass in list(self.world.masses.values())[-_RECENT:]:
+            for userid, task in mass.tasks.items():
+                waits = not task.sent and not mass.cancelled and userid in working
+                if waits and self.chance.random() < 0.5 + share / 2:
+                    self.world.confirm_task(userid, mass.msgid)
 
     def _somebody_says_no(self) -> None:
         person = self._one(lambda p: p.consented and p.said_no_at is None)
@@ -419,7 +422,7 @@ class Year:
     def _could_be_sent_to(self, who: str) -> bool:
         return any(
             who in task.recipients and not task.sent
-            for mass in list(self.world.masses.values())[-400:]
+            for mass in list(self.world.masses.values())[-_RECENT:]
             if not mass.cancelled and "到期" not in mass.text
             for task in mass.tasks.values()
         )
