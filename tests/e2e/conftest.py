@@ -26,8 +26,13 @@ def _errors_alone(_logger: Any, level: str, event: Any) -> Any:
 
 @pytest.fixture(autouse=True, scope="session")
 def _quiet_logs() -> None:
-    """Errors alone are printed; ``capture_logs`` sees everything all the same."""
-    structlog.configure(processors=[_errors_alone, *structlog.get_config()["processors"]])
+    """Errors alone are printed, plainly: drawing a traceback holds the loop for seconds.
+
+    ``capture_logs`` sees everything all the same.
+    """
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    before = structlog.get_config()["processors"][:-1]
+    structlog.configure(processors=[_errors_alone, *before, plain])
 
 
 @pytest.fixture(scope="session")
