@@ -441,21 +441,11 @@ def _offset(group: Groups, today: date) -> Atom:
     if group("h") or group("q"):
         count += Decimal("0.5")
     if after in {"之前", "以前", "前"} and not before:
-        return spans.one(_moved(today, -count, unit))
-    target = _moved(today, count, unit)
+        return spans.one(spans.moved(today, -count, unit))
+    target = spans.moved(today, count, unit)
     if after in {"内", "之内", "以内", "里"}:
         return Days(today, target, "part")
     return spans.one(target)
-
-
-def _moved(today: date, count: Decimal, unit: str) -> date:
-    if unit in {"天", "日"}:
-        return spans.add_days(today, float(count))
-    if unit in {"周", "星期", "礼拜"}:
-        return spans.add_days(today, float(count * 7))
-    months = count * {"年": 12, "季度": 3}.get(unit, 1)
-    whole = int(months)
-    return spans.add_days(spans.add_months(today, whole), float((months - whole) * 30))
 
 
 def _last(group: Groups, today: date) -> Atom:
@@ -466,8 +456,8 @@ def _last(group: Groups, today: date) -> Atom:
     if count is None or (word in "上前下" and count > 100):
         return None
     if word in {"近", "最近", "过去", "上", "前"}:
-        return Days(_moved(today, -count, unit), spans.add_days(today, -1), "part")
-    return Days(spans.add_days(today, 1), _moved(today, count, unit), "part")
+        return Days(spans.moved(today, -count, unit), spans.add_days(today, -1), "part")
+    return Days(spans.add_days(today, 1), spans.moved(today, count, unit), "part")
 
 
 def _year(group: Groups, today: date) -> Atom:

@@ -6,6 +6,7 @@ import calendar
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from handlers.reading import lunar
@@ -67,6 +68,17 @@ def add_days(day: date, days: float) -> date:
         return day + timedelta(days=round(days))
     except OverflowError:
         return date(9998, 12, 31) if days > 0 else date(1, 1, 1)
+
+
+def moved(day: date, count: Decimal, unit: str) -> date:
+    """Some days, weeks, months, quarters or years on, by their Chinese names."""
+    if unit in {"天", "日"}:
+        return add_days(day, float(count))
+    if unit in {"周", "星期", "礼拜"}:
+        return add_days(day, float(count * 7))
+    months = count * {"年": 12, "季度": 3}.get(unit, 1)
+    whole = int(months)
+    return add_days(add_months(day, whole), float((months - whole) * 30))
 
 
 def part_of(first: date, last: date, part: str) -> tuple[date, date]:
