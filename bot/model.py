@@ -19,6 +19,27 @@ OpenKfId = NewType("OpenKfId", str)
 """An account of WeChat customer service; starts with ``wk``."""
 Yuan = NewType("Yuan", int)
 
+PRODUCT_KINDS = (
+    "demand_deposit",
+    "time_deposit",
+    "large_cd",
+    "treasury_bond",
+    "wealth",
+    "fund",
+    "insurance",
+    "gold",
+    "mortgage",
+    "business_loan",
+    "consumer_loan",
+    "credit_card",
+    "payroll",
+    "payment_code",
+    "social_security_card",
+    "mobile_banking",
+    "foreign_exchange",
+    "pension_account",
+)
+"""Kinds of product, as facts, holdings and campaigns name them."""
 EXTERNAL_PREFIXES = ("wm", "wo")
 
 

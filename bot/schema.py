@@ -13,6 +13,7 @@ from typing import Any
 
 from bot.errors import Invalid
 from bot.facts import FactType
+from bot.model import PRODUCT_KINDS
 
 _LONGEST_WORDS = 20
 # No fact type may hold these, so nothing that is free text may bring them in.
@@ -78,11 +79,7 @@ def _choice(options: str) -> Key:
 
 _DAY, _WORDS = Key("date"), Key("words")
 _AMOUNT = Key("whole", least=1, most=100_000_000_000)
-_PRODUCT = _choice(
-    "demand_deposit time_deposit large_cd treasury_bond wealth fund insurance gold mortgage"
-    " business_loan consumer_loan credit_card payroll payment_code social_security_card"
-    " mobile_banking foreign_exchange pension_account"
-)
+_PRODUCT = Key("choice", PRODUCT_KINDS)
 _DATES = {"date_from": _DAY, "date_to": _DAY}
 _SCOPE = {"scope": _choice("all marketing calls")}
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.clock import SHANGHAI
-from bot.model import Purpose, Role
+from bot.model import PRODUCT_KINDS, Purpose, Role
 from bot.yamlfile import Place, Section, load_section
-from scheduler.campaigns import KINDS, Campaign
+from scheduler.campaigns import Campaign
 from scheduler.offers import INVESTMENTS
 from scheduler.words import FIELDS, check_template
 
@@ -33,7 +33,7 @@ RISKY = frozenset(
     }
 )
 """What product and legal roles both approve, whatever the file says."""
-PRODUCTS = (NO_PRODUCT, *KINDS)
+PRODUCTS = (NO_PRODUCT, *PRODUCT_KINDS)
 _LONGEST = {Purpose.MARKETING: 30, Purpose.GREETING: 180, Purpose.SERVICE: 180}
 
 
@@ -257,8 +257,8 @@ def load_approvals(path: Path) -> ApprovalRules:
     )
     for section in (duties, policies, certificates, top):
         section.close()
-    if set(found.certificates) - set(KINDS):
-        strange = "、".join(sorted(set(found.certificates) - set(KINDS)))
+    if set(found.certificates) - set(PRODUCT_KINDS):
+        strange = "、".join(sorted(set(found.certificates) - set(PRODUCT_KINDS)))
         raise certificates.wrong(f"certificates 里的 {strange} 不是产品类别")
     if INVESTMENTS - {"foreign_exchange"} - set(found.certificates):
         raise certificates.wrong("理财、基金、保险、黄金必须写明要哪种资格,不能省")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.clock import SHANGHAI
-from bot.model import Channel, Layer, Purpose, Role
+from bot.model import PRODUCT_KINDS, Channel, Layer, Purpose, Role
 from bot.yamlfile import Place, Scalar, Section, read_text
 from scheduler import offers
 from scheduler.attachments import Attachment, read_attachments
@@ -30,27 +30,6 @@ from scheduler.voice import SIGNATURE
 from scheduler.when import read_when
 from scheduler.words import check_template
 
-KINDS = (
-    "demand_deposit",
-    "time_deposit",
-    "large_cd",
-    "treasury_bond",
-    "wealth",
-    "fund",
-    "insurance",
-    "gold",
-    "mortgage",
-    "business_loan",
-    "consumer_loan",
-    "credit_card",
-    "payroll",
-    "payment_code",
-    "social_security_card",
-    "mobile_banking",
-    "foreign_exchange",
-    "pension_account",
-)
-"""Kinds of product, as facts and holdings name them."""
 _SIGNED = frozenset({"branch", "sender_name"})
 _APPROVERS = (Role.HEAD, Role.CITY, Role.COMPLIANCE)
 _CHANNELS = (Channel.MASS_SINGLE, Channel.MASS_GROUP)
@@ -220,7 +199,9 @@ def parse_campaign(source: str, file: str) -> Campaign:
         approver=Role(head.value("approver").choice(_APPROVERS)),
         words=words,
         text_hash=digest,
-        product_kinds=frozenset(item.choice(KINDS) for item in head.values("product_kinds")),
+        product_kinds=frozenset(
+            item.choice(PRODUCT_KINDS) for item in head.values("product_kinds")
+        ),
         products=tuple(item.text(64) for item in head.values("products")),
         about=head.value("about").choice(_MATTERS) if "about" in head else "",
         when=when,

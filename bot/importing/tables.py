@@ -13,31 +13,10 @@ from bot.errors import Invalid
 from bot.importing import cells
 from bot.importing.cells import Birthday, Cell, Reader, Unreadable, clean
 from bot.importing.report import RowProblem, shape
+from bot.model import PRODUCT_KINDS
 
-PRODUCT_KINDS = {
-    **{
-        slug: slug
-        for slug in [
-            "demand_deposit",
-            "time_deposit",
-            "large_cd",
-            "treasury_bond",
-            "wealth",
-            "fund",
-            "insurance",
-            "gold",
-            "mortgage",
-            "business_loan",
-            "consumer_loan",
-            "credit_card",
-            "payroll",
-            "payment_code",
-            "social_security_card",
-            "mobile_banking",
-            "foreign_exchange",
-            "pension_account",
-        ]
-    },
+PRODUCT_WORDS = {
+    **{kind: kind for kind in PRODUCT_KINDS},
     **dict.fromkeys(("活期存款", "活期", "活期储蓄"), "demand_deposit"),
     **dict.fromkeys(("定期存款", "定期", "定期储蓄", "整存整取"), "time_deposit"),
     **dict.fromkeys(("大额存单", "大额"), "large_cd"),
@@ -252,7 +231,7 @@ TABLES = {
             _PHONE,
             Column("account_ref", cells.reference, ("账户标识",), repeats=False),
             Column("product", cells.words(100), ("产品", "产品名称")),
-            Column("kind", cells.one_of(PRODUCT_KINDS), ("类别", "产品类别")),
+            Column("kind", cells.one_of(PRODUCT_WORDS), ("类别", "产品类别")),
             Column("amount", cells.money, ("金额",)),
             Column("opened_on", cells.day, ("开立日",)),
             Column("matures_on", cells.day, ("到期日",)),
@@ -298,7 +277,7 @@ TABLES = {
         (
             Column("code", cells.reference, ("代码", "产品代码"), repeats=False),
             Column("name", cells.words(60), ("名称", "产品名称"), repeats=False),
-            Column("kind", cells.one_of(PRODUCT_KINDS), ("类别", "产品类别")),
+            Column("kind", cells.one_of(PRODUCT_WORDS), ("类别", "产品类别")),
             Column("issuer", cells.words(60), ("发行方", "管理人")),
             Column("risk_level", cells.product_risk, ("风险等级",)),
             Column("rate", cells.rate, ("利率",)),

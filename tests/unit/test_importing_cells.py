@@ -7,7 +7,7 @@ import pytest
 from bot.importing import cells
 from bot.importing.cells import Birthday, Unreadable, clean
 from bot.importing.report import shape
-from bot.importing.tables import CONSENT_PURPOSES, HOLDING_STATUSES, PRODUCT_KINDS, ROLES
+from bot.importing.tables import CONSENT_PURPOSES, HOLDING_STATUSES, PRODUCT_WORDS, ROLES
 
 
 @pytest.mark.parametrize(
@@ -199,11 +199,11 @@ def test_what_is_no_risk_level_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("slugs", "text", "expected"),
     [
-        (PRODUCT_KINDS, "large_cd", "large_cd"),
-        (PRODUCT_KINDS, "大额存单", "large_cd"),
-        (PRODUCT_KINDS, "定期存款", "time_deposit"),
-        (PRODUCT_KINDS, "理财", "wealth"),
-        (PRODUCT_KINDS, "个人养老金", "pension_account"),
+        (PRODUCT_WORDS, "large_cd", "large_cd"),
+        (PRODUCT_WORDS, "大额存单", "large_cd"),
+        (PRODUCT_WORDS, "定期存款", "time_deposit"),
+        (PRODUCT_WORDS, "理财", "wealth"),
+        (PRODUCT_WORDS, "个人养老金", "pension_account"),
         (HOLDING_STATUSES, "正常", "open"),
         (HOLDING_STATUSES, "已结清", "closed"),
         (HOLDING_STATUSES, "Renewed", "renewed"),
@@ -221,7 +221,7 @@ def test_closed_lists_in_english_and_chinese(
 
 def test_a_word_outside_a_closed_list_is_answered_with_the_list() -> None:
     with pytest.raises(Unreadable, match="大额存单"):
-        cells.one_of(PRODUCT_KINDS)("彩票")
+        cells.one_of(PRODUCT_WORDS)("彩票")
 
 
 @pytest.mark.parametrize("text", ["om123", "wm中文", "wm", "张三"])
