@@ -93,7 +93,7 @@ class Judge:
                 found = {**found, "relevant": False}
             push, offering = self._offered(db, permit, push, at)
             worded = self._worded(db, push, permit, found, at, offering)
-            seen = self._seen(permit, worded)
+            seen = self._seen(push, permit, worded)
             standing = standing_of(
                 found, switches, at, quota, text_pinned=pinned, text=seen, offering=offering
             )
@@ -149,14 +149,16 @@ class Judge:
             return _Worded("", by_name=False)
         return _Worded(text, by_name=by_name)
 
-    def _seen(self, permit: Permit | None, worded: _Worded | None) -> TextSeen | None:
+    def _seen(self, push: Row, permit: Permit | None, worded: _Worded | None) -> TextSeen | None:
         campaign = permit.campaign if permit else None
         if campaign is None or worded is None:
             return None
         text = worded.text
+        # Letters and digits that we signed may look like a number of somebody's.
+        unlinked = text.replace(self.out_link(push), "") if self.is_linked(push, text) else text
         return TextSeen(
             self.rules.broken_phrases(campaign, text, self._own_address()) if text else (),
-            tuple(self.rules.phrases.gives_away(text)),
+            tuple(self.rules.phrases.gives_away(unlinked)),
         )
 
     def _with_words(
@@ -223,8 +225,16 @@ class Judge:
             and not consents.is_impersonal(db, push["external_userid"])
         )
         text = self.text(db, campaign, push, who, at, by_name=by_name, more=more)
-        # A link to refuse opens for one person, so the text that carries it is theirs alone.
-        return by_name or "/out/" in text, text
+        return by_name or self.is_linked(push, text), text
+
+    def out_link(self, push: Row) -> str:
+        """The link by which this person refuses, or "" when the bot has no public address."""
+        return self.links.of(push["external_userid"]) if self.links else ""
+
+    def is_linked(self, push: Row, text: str) -> bool:
+        """Whether a text carries the link of its person, and so is theirs alone."""
+        link = self.out_link(push)
+        return bool(link) and link in text
 
     def offered(
         self, db: Db, campaign: Campaign, push: Row, at: datetime
@@ -272,7 +282,7 @@ class Judge:
         answer = talk.agreement(db, f"{push['sender']}|{customer}", customer)
         if answer is not None and answer.agreed:
             return self.rules.words.stop_way()
-        link = self.links.of(customer) if self.links else ""
+        link = self.out_link(push)
         if not link:
             raise Invalid("没有可用的退订办法:会话不能读取,也没有设置 QUNGUAN_PUBLIC_URL")
         return self.rules.words.stop_way(link)

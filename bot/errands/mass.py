@@ -155,7 +155,7 @@ class MassSender:
         assert judged.permit.campaign is not None
         more = self.judge.offered(db, judged.permit.campaign, push, at)
         text = self.judge.text(db, judged.permit.campaign, push, who, at, by_name=False, more=more)
-        if "/out/" in text:  # still one person's own: another task to confirm
+        if self.judge.is_linked(push, text):  # still one person's own: another task to confirm
             gate = Gate(self.rules.thresholds, self.rules.calendar)
             moved = gate.move_to_tomorrow(candidate_of(push), ("personal_limit",), at)
             return replace(judged, decision=moved)

@@ -448,28 +448,26 @@ def test_K2_a_review_word_needs_a_second_person_who_names_it(desk: Desk) -> None
     assert len(texts(desk)) == 1
 
 
-def test_K2_a_review_word_that_a_value_brings_in_is_held(desk: Desk) -> None:
+def brings_in(desk: Desk, value: str) -> list[tuple[str, str]]:
+    """What becomes of a birthday's text whose branch has this name; nothing may go out."""
     desk.branch.meet("wm_a", birthday=(11, 24))
-    desk.branch.store.write(lambda db: db.run("UPDATE customer SET branch = '限时支行'"))
+    desk.branch.store.write(lambda db: db.run("UPDATE customer SET branch = :value", value=value))
     desk.branch.plan()
     desk.branch.send()
-    assert (texts(desk), desk.branch.decisions("wm_a")) == ([], [("hold", '["K2"]')])
+    assert texts(desk) == []
+    return desk.branch.decisions("wm_a")
+
+
+def test_K2_a_review_word_that_a_value_brings_in_is_held(desk: Desk) -> None:
+    assert brings_in(desk, "限时支行") == [("hold", '["K2"]')]
 
 
 def test_G7_a_phrase_that_only_values_make_complete_never_goes_out(desk: Desk) -> None:
-    desk.branch.meet("wm_a", birthday=(11, 24))
-    desk.branch.store.write(lambda db: db.run("UPDATE customer SET branch = '零风险支行'"))
-    desk.branch.plan()
-    desk.branch.send()
-    assert (texts(desk), desk.branch.decisions("wm_a")) == ([], [("drop", '["G7", "F006"]')])
+    assert brings_in(desk, "零风险支行") == [("drop", '["G7", "F006"]')]
 
 
 def test_G8_personal_data_that_a_value_brings_in_never_goes_out(desk: Desk) -> None:
-    desk.branch.meet("wm_a", birthday=(11, 24))
-    desk.branch.store.write(lambda db: db.run("UPDATE customer SET branch = '支行13812345678'"))
-    desk.branch.plan()
-    desk.branch.send()
-    assert (texts(desk), desk.branch.decisions("wm_a")) == ([], [("drop", '["G8", "P001"]')])
+    assert brings_in(desk, "支行13812345678") == [("drop", '["G8", "P001"]')]
 
 
 def test_an_older_version_is_gone_back_to_by_approving_it_anew(desk: Desk) -> None:

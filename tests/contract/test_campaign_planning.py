@@ -611,6 +611,26 @@ def test_C6_marketing_shows_a_way_out_that_works_or_is_not_sent(branch: Branch) 
     assert "https://bank.example/out/wm_linked." in texts["wm_linked"]
 
 
+def test_G8_a_way_out_is_nobody_s_phone_number(branch: Branch) -> None:
+    branch.meet("wm-13812345678")
+    put(branch, "UPDATE customer SET birthday_year = 1980")
+    branch.campaign(offer("tea"))
+    branch.only("tea")
+    branch.plan()
+    branch.send()
+    assert [task.customers for task in branch.wecom.tasks] == [["wm-13812345678"]]
+
+
+def test_G8_a_number_beside_a_way_out_is_still_found(branch: Branch) -> None:
+    branch.meet("wm_a")
+    put(branch, "UPDATE customer SET birthday_year = 1980, branch = '支行13812345678'")
+    branch.campaign(offer("tea"))
+    branch.only("tea")
+    branch.plan()
+    branch.send()
+    assert branch.decisions("wm_a") == [("drop", '["G8", "P001"]')]
+
+
 def test_C6_without_a_working_way_out_there_is_no_send(branch: Branch) -> None:
     branch.mass.public_url = ""
     branch.mass.__dict__.pop("judge", None)
