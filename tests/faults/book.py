@@ -55,6 +55,10 @@ class Book:
                 found[who, row["occasion"], row["cycle"], row["step"]] += 1
         return found
 
+    def delivered_on(self, day: date) -> list[datetime]:
+        """When customers got something on a day."""
+        return [_moment(one) for one in self.delivered if _day(one) == day]
+
     def duplicates(self) -> int:
         """Deliveries beyond the first of their key, and those that no push knows."""
         more = sum(n - 1 for n in self.keys.values())
@@ -236,7 +240,7 @@ class Book:
             f"{lived}, {life.deaths} deaths, {due} due, {sent} delivered",
             f"duplicates per million {twice:.0f}, losses per million {lost:.0f}",
             f"refusal to silence of {len(silence)}: {quiet}",
-            f"up to date after {span.down_days} days down: {behind}",
+            f"up to date after {span.on - span.off} down: {behind}",
         ]
 
 

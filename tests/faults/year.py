@@ -50,15 +50,16 @@ class Span:
     """How long and how many.
 
     Attributes:
-        down_from: When the machine is switched off, for ``down_days``.
+        off: When the machine is switched off (aware).
+        on: When it is switched on again.
     """
 
     first: date
     days: int
     customers: int
     members: int
-    down_from: date
-    down_days: int = 3
+    off: datetime
+    on: datetime
 
 
 @dataclass
@@ -257,8 +258,8 @@ class Year:
             )
         if chance.random() < 0.2:
             at(self._on(day, chance.uniform(8, 20)), self.platform.api.tokens.expire)
-        if day == self.span.down_from:
-            at(self._on(day, 18), self._fall_asleep)
+        if day == self.span.off.date():
+            at(self.span.off, self._fall_asleep)
 
     def _deeds(self) -> list[tuple[Callable[[], None], int]]:
         """What customers do, and how many there are for each one a day."""
@@ -285,9 +286,8 @@ class Year:
         self.life.at(end, self.platform.faults.clear)
 
     def _fall_asleep(self) -> None:
-        self._up_again = self._on(self.span.down_from + timedelta(days=self.span.down_days), 10)
-        self.life.asleep_until = self._up_again
-        self.life.at(self._up_again, self._get_up)
+        self._up_again = self.life.asleep_until = self.span.on
+        self.life.at(self.span.on, self._get_up)
 
     def _get_up(self) -> None:
         """The machine is on again; how long until nothing is behind."""
