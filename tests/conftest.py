@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -24,12 +24,33 @@ settings.register_profile(
 settings.load_profile("qunguan")
 
 
+def _errors_alone(_logger: Any, level: str, event: Any) -> Any:
+    if level in {"error", "exception", "critical"}:
+        return event
+    raise structlog.DropEvent
+
+
+def pytest_configure() -> None:
+    """Errors alone are printed, a line each: drawing a traceback holds a loop for seconds.
+
+    Every level is let through, so that ``capture_logs`` sees everything.
+    """
+    structlog.reset_defaults()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+        processors=[
+            _errors_alone,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+    )
+
+
 @pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """What a command run in a test sets up for its logs ends with the test."""
-    before = structlog.get_config()
-    yield
-    structlog.configure(**before)
+def _logs() -> None:
+    """Whatever a command or another folder's tests set up for their logs ends with the test."""
+    pytest_configure()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import structlog
 from backends import BACKENDS, Backend, Place
 
 from bot.clock import SHANGHAI, FixedClock
@@ -16,21 +15,6 @@ from bot.store.db import Database
 from bot.vault import Vault
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def plain_logs() -> Iterator[None]:
-    """One JSON line a log entry, as in production: drawing a traceback takes seconds."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(0),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-    )
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)

@@ -6,33 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 from caller import Caller, employee
 from live_branch import SERVERS, Branch, make_keys, open_branch, running_branch
 from madeup import MadeUp
 from servers import empty_redis, fresh_database, give_back
 
 from bot.store import migrations
-
-
-def _errors_alone(_logger: Any, level: str, event: Any) -> Any:
-    if level in {"error", "exception", "critical"}:
-        return event
-    raise structlog.DropEvent
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _quiet_logs() -> None:
-    """Errors alone are printed, plainly: drawing a traceback holds the loop for seconds.
-
-    ``capture_logs`` sees everything all the same.
-    """
-    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    before = structlog.get_config()["processors"][:-1]
-    structlog.configure(processors=[_errors_alone, *before, plain])
 
 
 @pytest.fixture(scope="session")

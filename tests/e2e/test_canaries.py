@@ -55,6 +55,7 @@ def test_p4_d2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -
     wanted = {canary for way in ways for canary in canaries(way)}
     stored = "\n".join(everything(branch))
     assert [] == sorted(one for one in wanted if one in stored)
+    assert logs
     assert [] == sorted(one for one in wanted if one in repr(logs))
     told = "\n".join(branch.texts_to(LI) + branch.texts_to(ZHAO))
     assert [] == sorted(one for one in wanted if one in told)

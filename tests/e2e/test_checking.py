@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from bot_process import FileClock, process_branch
 from model_stub import Said, facts, running_model, words
 from servers import empty_redis, fresh_database, give_back, redis_server
@@ -26,9 +25,7 @@ def wired(
         for name, value in bot.environment().items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
-        logs = structlog.get_config()
         yield folder
-        structlog.configure(**logs)  # the check silences them
 
 
 def results() -> dict[str, Result]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,10 @@ from bot.store import migrations
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _quiet() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def _quiet(_logs: None) -> None:
     """What fails here fails a hundred thousand times, and on purpose."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
