@@ -1,26 +1,34 @@
-"""What WeCom has of our mass sends: results of a task, and the task of a lost answer."""
+"""What WeCom has of our mass sends: results, the task of a lost answer, forgotten tasks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from bot.clock import Clock
+from bot.errors import Refused, Retry
 from bot.model import Channel, MsgId, UserId
 from bot.store import pushes
 from bot.store.db import Database, Row
 from bot.vault import Vault
-from bot.wecom import SendResult, WeComClient
+from bot.wecom import ChatType, GroupMsg, SendResult, WeComClient
 
 LOOKS = 3
 """A task that was absent so often was never made."""
 _LOOK_APART = timedelta(seconds=150)
 _LONGEST_LOOK = timedelta(days=30)
 """WeCom lists at most a month at once."""
+_ALL_BEGIN = timedelta(days=1)
+"""After a restore every process begins within this time."""
+_SLACK = timedelta(minutes=5)
+"""Our clock and WeCom's may differ so much."""
+_LAST_MADE = """
+SELECT max(created_at) FROM send_task WHERE wecom_msgid IS NOT NULL AND created_at < :before
+"""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Doubts:
     """Looks at mass sends from WeCom's side; changes nothing."""
 
@@ -28,6 +36,7 @@ class Doubts:
     vault: Vault
     clock: Clock
     wecom: WeComClient
+    _earlier: dict[ChatType, list[GroupMsg]] = field(default_factory=dict, init=False, repr=False)
 
     def results(self, task: Row) -> list[SendResult]:
         """What became of every recipient that WeCom tells of; of groups only those sent to."""
@@ -61,24 +70,55 @@ class Doubts:
         return bool(now - since >= apart / timedelta(milliseconds=1))
 
     def find(self, task: Row) -> MsgId | None:
-        """The task in WeCom's list: same text and time, then sender, then recipients."""
+        """The task of a lost answer in WeCom's list."""
         called = datetime.fromtimestamp((task["called_at"] or task["created_at"]) / 1000, UTC)
-        text = self.vault.open_text(task["text_sealed"])
-        ours = self._known_msgids()
+        until = min(self.clock.now(), called + _LONGEST_LOOK)
+        return self._same(task, self._list(chat_type_of(task), called, until))
+
+    def made_before(self, task: Row) -> MsgId | None:
+        """The same task, made already, of which the store knows nothing.
+
+        A store restored from a backup has forgotten the tasks made after it. So each process
+        asks once, before its first task, what WeCom lists since the last one that the store
+        knows (and is too old to be of another process that began since).
+
+        Raises:
+            Retry: WeCom does not tell now; nothing may be made before it does.
+        """
+        try:
+            return self._same(task, self._forgotten(chat_type_of(task)))
+        except Refused as refusal:
+            raise Retry("还读不到企业微信里已有的群发,稍后再发", 30.0) from refusal
+
+    def _forgotten(self, chat_type: ChatType) -> list[GroupMsg]:
+        if chat_type not in self._earlier:
+            now = self.clock.now()
+            before = int((now - _ALL_BEGIN).timestamp() * 1000)
+            last = self.database.read().value(_LAST_MADE, before=before) or 0
+            since = max(datetime.fromtimestamp(last / 1000, UTC), now - _LONGEST_LOOK)
+            ours = self._known_msgids()
+            found = self._list(chat_type, since, now)
+            self._earlier[chat_type] = [row for row in found if row.msgid not in ours]
+        return self._earlier[chat_type]
+
+    def _list(self, chat_type: ChatType, since: datetime, until: datetime) -> Iterable[GroupMsg]:
         cursor = ""
         while True:
             rows, cursor = self.wecom.get_groupmsg_list_v2(
-                chat_type_of(task),
-                called - timedelta(minutes=5),
-                min(self.clock.now(), called + _LONGEST_LOOK) + timedelta(minutes=5),
-                filter_type=0,
-                cursor=cursor,
+                chat_type, since - _SLACK, until + _SLACK, filter_type=0, cursor=cursor
             )
-            for row in rows:
-                if row.text == text and row.msgid not in ours and self._is_it(row.msgid, task):
-                    return row.msgid
+            yield from rows
             if not cursor:
-                return None
+                return
+
+    def _same(self, task: Row, rows: Iterable[GroupMsg]) -> MsgId | None:
+        """Which of these is the task: same text, then sender, then recipients."""
+        text = self.vault.open_text(task["text_sealed"])
+        ours = self._known_msgids()
+        for row in rows:
+            if row.text == text and row.msgid not in ours and self._is_it(row.msgid, task):
+                return row.msgid
+        return None
 
     def _known_msgids(self) -> set[str]:
         rows = self.database.read().rows(
@@ -97,7 +137,7 @@ class Doubts:
         return not there or bool(there & wanted)
 
 
-def chat_type_of(task: Row) -> Literal["single", "group"]:
+def chat_type_of(task: Row) -> ChatType:
     """How WeCom calls the channel of a task."""
     return "group" if task["channel"] == Channel.MASS_GROUP else "single"
 

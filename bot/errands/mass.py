@@ -208,7 +208,12 @@ class MassSender:
             return None
         task, recipients, text = ready
         try:
-            made = self._call(task, recipients, text, attachments, began + _LONGEST_PAUSE)
+            known = self.doubts.made_before(task)
+            made = (
+                self._call(task, recipients, text, attachments, began + _LONGEST_PAUSE)
+                if known is None
+                else MassSendTask(known)
+            )
         except Refused as refusal:
             code = refusal.errcode
             return self._refused(task, "not_friend" if code == _NOBODY else f"errcode {code}")
@@ -222,7 +227,8 @@ class MassSender:
                 lambda db: pushes.move_task(db, task["id"], "uncertain", self._now())
             )
             raise
-        return lambda db: self._accepted(db, task, made.msgid, made.fail_list)
+        settle = self._accepted if known is None else self._adopt
+        return lambda db: settle(db, task, made.msgid, made.fail_list)
 
     def _attachments(self, task: Row) -> list[dict[str, Any]]:
         """What the task's text carries, uploaded; a text that is not in force carries nothing."""
@@ -240,22 +246,13 @@ class MassSender:
         attachments: list[dict[str, Any]],
         latest: float,
     ) -> MassSendTask:
-        sender = UserId(task["sender"])
-        if chat_type_of(task) == "group":
-            chats = [ChatId(each) for each in recipients]
-            return self.wecom.add_msg_template(
-                "group",
-                sender=sender,
-                chat_ids=chats,
-                text=text,
-                attachments=attachments,
-                latest=latest,
-            )
-        customers = [ExternalUserId(each) for each in recipients]
+        chat_type = chat_type_of(task)
+        groups = chat_type == "group"
         return self.wecom.add_msg_template(
-            "single",
-            sender=sender,
-            external_userids=customers,
+            chat_type,
+            sender=UserId(task["sender"]),
+            chat_ids=[ChatId(each) for each in recipients] if groups else (),
+            external_userids=() if groups else [ExternalUserId(each) for each in recipients],
             text=text,
             attachments=attachments,
             latest=latest,
@@ -304,6 +301,11 @@ class MassSender:
             db, "task_accepted", now, userid=task["sender"], ref=task["id"], task=task["id"]
         )
         self._refusal_meanwhile(db, task["id"], now)
+
+    def _adopt(self, db: Db, task: Row, msgid: MsgId, failed: Iterable[str]) -> None:
+        """An earlier life made it, maybe for others too: count who got it, stop it for the rest."""
+        self._accepted(db, task, msgid, failed)
+        outbox.add(db, CancelMassSend(task["id"], "restored"), self._now())
 
     def _refusal_meanwhile(self, db: Db, task_id: int, now: int) -> None:
         """Somebody may have refused between the gate and the answer: call the task back."""

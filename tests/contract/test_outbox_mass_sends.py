@@ -376,7 +376,7 @@ def test_what_wecom_or_its_door_refuses_has_failed_with_its_reason(
     branch.send()
     branch.settle(10)
     assert branch.pushes() == [("wm_a", "failed", reason, 1)]
-    assert (branch.tasks(), branch.wecom.calls) == (["failed"], ["create"])
+    assert (branch.tasks(), branch.wecom.calls) == (["failed"], ["list", "create"])
 
 
 def test_whom_wecom_cannot_reach_has_failed_and_the_others_go_on(branch: Branch) -> None:
@@ -813,9 +813,58 @@ def test_a_cancelled_tasks_results_are_read_before_anything_is_planned_anew(
     branch.refuse("wm_a")
     branch.work()
     branch.send()
-    assert branch.wecom.calls[1:4] == ["cancel", "members", "results"]
+    assert branch.wecom.calls[:5] == ["list", "create", "cancel", "members", "results"]
     assert branch.pushes() == [("wm_a", "dropped", "gate", 2), ("wm_b", "confirmed", "sent", 1)]
     assert len(branch.wecom.tasks) == 1
+
+
+# -- a store that was restored
+
+
+def forget(branch: Branch) -> None:
+    """The store is that of before the tasks, and a process begins on it."""
+    for sql in (
+        "DELETE FROM send_task",
+        "DELETE FROM outbox",
+        "UPDATE push SET status = 'planned', task_id = NULL",
+    ):
+        branch.store.write(lambda db, sql=sql: db.run(sql))
+    branch.mass.__dict__.pop("doubts", None)
+    branch.wecom.calls.clear()
+
+
+def test_I2_who_got_it_before_a_restore_gets_it_no_second_time(branch: Branch) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.meet("wm_b", birthday=BORN)
+    branch.plan()
+    branch.send()
+    branch.wecom.tap("msg0", only=["wm_a"])
+    forget(branch)
+    branch.settle(10)
+    assert [task.customers for task in branch.wecom.tasks] == [["wm_a", "wm_b"], ["wm_b"]]
+    assert branch.statuses() == {"wm_a": "confirmed", "wm_b": "tasked"}
+
+
+def test_C3_a_task_of_before_a_restore_is_stopped_for_who_has_refused(branch: Branch) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.meet("wm_b", birthday=BORN)
+    branch.plan()
+    branch.send()
+    forget(branch)
+    branch.refuse("wm_b")
+    branch.settle(10)
+    branch.wecom.tap("msg0")
+    assert branch.wecom.tasks[0].sent == {}
+    assert [task.customers for task in branch.wecom.tasks[1:]] == [["wm_a"]]
+
+
+def test_I2_nothing_is_made_before_wecom_told_what_there_is(branch: Branch) -> None:
+    branch.meet("wm_a", birthday=BORN)
+    branch.wecom.before = raising(Refused(41063), "list")
+    branch.plan()
+    branch.send()
+    branch.settle(10)
+    assert branch.wecom.calls[:3] == ["list", "list", "create"]
 
 
 def test_a_tap_between_our_cancellation_and_our_reading_is_counted(branch: Branch) -> None:
