@@ -90,8 +90,8 @@ def test_a_call_without_effect_and_answer_is_repeated_only_after_it_was_looked_f
 def test_a_doubtful_task_is_not_planned_anew_while_wecom_cannot_be_asked(shop: Campaigns) -> None:
     shop.branch.sandbox.faults.add(MAKE, "reset_after", count=1)
     with shop.branch.start():
-        shop.branch.sandbox.faults.add(LIST, "status", 503)
         doubt(shop)
+        shop.branch.sandbox.faults.add(LIST, "status", 503)
         for _ in range(2):
             shop.branch.later(minutes=8)
             shop.branch.settle()
