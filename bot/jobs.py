@@ -12,6 +12,7 @@ from bot import inbox, outbox, signups
 from bot.actions import CheckAgreement, KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
 from bot.errands.mass import MassSender
+from bot.errands.others import OtherMasses
 from bot.errands.staff import Desk
 from bot.errors import Retry
 from bot.happenings import CaseOverdue, DayComesNear, ImportantSilent
@@ -26,6 +27,7 @@ from bot.store import (
     journal,
     journeys,
     lift,
+    others,
     people,
     planning,
     reminders,
@@ -75,6 +77,7 @@ class Jobs:
             Job("pull_archive", self.pull_archive, every=30 * second),
             Job("tell_sign_ups", self.tell_sign_ups, every=minute),
             Job("expire_tasks", self.expire_tasks, every=minute),
+            Job("read_others", self.read_others, every=10 * minute),
             Job("reconcile", self.reconcile, every=timedelta(hours=1)),
             Job("destroy_sealed", self.destroy_sealed, every=timedelta(hours=1)),
             Job("refresh_touched", self.refresh_touched, every=5 * second),
@@ -161,6 +164,11 @@ class Jobs:
         if expired:
             self.wake_outbox()
         return expired
+
+    def read_others(self, fence: Fence, _due: datetime) -> int:
+        """Count what members sent by hand (F4)."""
+        masses = OtherMasses(self.database, self.clock, self.mass.wecom)
+        return masses.read(lambda db: rings.check(db, fence))
 
     # -- people
 
@@ -326,7 +334,10 @@ class Jobs:
         return gone + self._fenced(
             fence,
             lambda db: (
-                inbox.forget(db, before) + outbox.forget(db, before) + agenda.forget(db, before)
+                inbox.forget(db, before)
+                + outbox.forget(db, before)
+                + agenda.forget(db, before)
+                + others.forget(db, now)
             ),
         )
 

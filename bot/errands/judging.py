@@ -20,7 +20,7 @@ from bot.offering import NOTHING, Offering, deputy_of, offering_of
 from bot.permits import Permit, Permits, permits_of
 from bot.planning import choice_of
 from bot.rulebook import Rulebook
-from bot.store import choosing, consents, people, planning, pushes, talk, weighing
+from bot.store import choosing, consents, others, people, planning, pushes, talk, weighing
 from bot.store.db import Db, Row
 from scheduler.campaigns import Campaign, OwnCaps
 from scheduler.gate import LOOK_AGAIN, Answer, Candidate, Decision, Gate, Standing
@@ -78,7 +78,7 @@ class Judge:
         """
         rows = Taken.in_order(due)
         quota = self.rules.thresholds.channel_quota
-        fresh = self.is_fresh(db)
+        fresh, counted = self.is_fresh(db), self.is_quota_known(db)
         standings = weighing.standings(db, [row["id"] for row in rows], at, quota) if fresh else {}
         known = permits_of(db, self.rules, at) if permits is None else permits
         left = _left_audience(db, rows, known)
@@ -91,6 +91,8 @@ class Judge:
             found = taken.with_taken(push, standings.get(push["id"]))
             if found is not None and push["id"] in left:
                 found = {**found, "relevant": False}
+            if found is not None and not counted:
+                found = {**found, "channel": None}
             push, offering = self._offered(db, permit, push, at)
             worded = self._worded(db, push, permit, found, at, offering)
             seen = self._seen(push, permit, worded)
@@ -128,6 +130,10 @@ class Judge:
         compared = int(talk.cursor(db, talk.RECONCILED) or 0)
         now = int(self.clock.now().timestamp() * 1000)
         return now - compared <= _FRESH / timedelta(milliseconds=1)
+
+    def is_quota_known(self, db: Db) -> bool:
+        """What members sent by hand counts in the quota, so it has to be read first (F4)."""
+        return others.is_read(db, _ms(self.clock.now()))
 
     def _worded(
         self,

@@ -59,6 +59,7 @@ class MassSender:
     rules: Rulebook
     wecom: WeComClient
     public_url: str = ""
+    monotonic: Callable[[], float] = time.monotonic
 
     @cached_property
     def judge(self) -> Judge:
@@ -86,7 +87,7 @@ class MassSender:
 
     def _release(self, db: Db, check: Check) -> int:
         check(db)
-        if not self.judge.is_fresh(db):
+        if not (self.judge.is_fresh(db) and self.judge.is_quota_known(db)):
             return 0
         at, now = self.clock.now(), self._now()
         due = pushes.waiting(db, now, RELEASE_AT_ONCE)
@@ -202,7 +203,7 @@ class MassSender:
             attachments = self._attachments(waiting)
         except (Refused, Invalid):
             return self._refused(waiting, "attachment")
-        began = time.monotonic()
+        began = self.monotonic()
         ready = self.database.write(lambda db: self._begin(db, errand.task_id))
         if ready is None:
             return None

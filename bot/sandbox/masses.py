@@ -214,7 +214,12 @@ class Masses(Talk):
     def send_by_hand(self, userid: str, text: str, recipients: list[str]) -> str:
         """The member mass-sends on their own; it counts against the same cap. Returns the msgid."""
         self.known_staff(userid)
-        chat_type = "group" if recipients and recipients[0] in self.groups else "single"
+        groups = [one for one in recipients if one in self.groups]
+        if not text.strip() or not recipients:
+            raise Invalid("群发要有文字,也要选发送对象")
+        if groups and len(groups) < len(recipients):
+            raise Invalid("一次群发只能全是客户群,或全是客户")
+        chat_type = "group" if groups else "single"
         mass = self.create_mass(
             chat_type, {userid: recipients}, text, [], sender=userid, by_hand=True
         )

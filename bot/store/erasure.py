@@ -44,6 +44,7 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
         id=external_userid,
     )
     rows += db.run("DELETE FROM escalation WHERE external_userid = :id", id=external_userid)
+    rows += db.run("DELETE FROM other_send WHERE recipient = :id", id=external_userid)
     rows += db.run("DELETE FROM group_member WHERE member = :id", id=external_userid)
     rows += db.run(
         "DELETE FROM message WHERE sender = :id OR peer = :id"

@@ -29,13 +29,17 @@ CASE WHEN p.status = 'tasked' OR p.purpose = 'service' THEN '[]'
 """
 
 
-def _counts(same: str) -> str:
+def _counts(subject: str) -> str:
+    same = f"o.{subject} = p.{subject}"
     ledger = _LEDGER.format(same=same)
     counted = ledger.replace("WHERE", f"WHERE {_COUNTED}")
     parts = [
         f"(SELECT count(*) {counted} :{name}) AS {name}" for name in ("today", "week", "month")
     ]
-    parts.append(f"(SELECT count(*) {ledger} :channel) AS channel")
+    # WeCom counts what members sent by hand together with ours.
+    by_hand = f"SELECT count(*) FROM other_send s WHERE s.recipient = p.{subject} AND s.sent_at >= "
+    ours = f"(SELECT count(*) {ledger} :channel)"
+    parts.append(f"{ours} + ({by_hand} :channel) AS channel")
     return ", ".join([*parts, _RESERVED.format(same=same)])
 
 
@@ -48,7 +52,7 @@ SELECT p.id AS push_id, p.confirmed_at IS NOT NULL AS key_used,
     AND f.external_userid = p.external_userid) AS friend,
   EXISTS (SELECT 1 FROM escalation e WHERE e.external_userid = p.external_userid
     AND e.status = 'open' AND e.kind IN ('complaint', 'fraud')) AS paused,
-  {_counts("o.external_userid = p.external_userid")},
+  {_counts("external_userid")},
   p.purpose = 'marketing' AND p.status <> 'tasked' AND c.next_birthday_on > :on
     AND c.next_birthday_on <= :soon AS birthday_soon,
   CASE WHEN p.occasion IN ('maturity', 'maturity_offer') THEN EXISTS (SELECT 1 FROM holding h
@@ -65,7 +69,7 @@ SELECT p.id AS push_id, p.confirmed_at IS NOT NULL AS key_used, g.chat_id IS NOT
   g.dismissed_at IS NOT NULL AS erased, 0 AS restricted, g.owner = p.sender AS friend,
   EXISTS (SELECT 1 FROM group_member m JOIN customer c ON c.external_userid = m.member
     WHERE m.chat_id = p.chat_id AND m.left_at IS NULL AND c.refused = 1) AS refused,
-  1 AS consented, 0 AS paused, {_counts("o.chat_id = p.chat_id")}, 0 AS birthday_soon,
+  1 AS consented, 0 AS paused, {_counts("chat_id")}, 0 AS birthday_soon,
   1 AS relevant
 FROM push p LEFT JOIN group_chat g ON g.chat_id = p.chat_id
 WHERE p.chat_id IS NOT NULL AND p.id IN (SELECT CAST(value AS BIGINT) FROM json_each(:ids))

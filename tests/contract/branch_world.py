@@ -18,7 +18,7 @@ from bot.outbox import Effect, Outbox
 from bot.permits import audience_rule, permits_of
 from bot.planning import plan_steps
 from bot.rulebook import Rulebook
-from bot.store import approvals, consents, people, planning, talk
+from bot.store import approvals, consents, others, people, planning, talk
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.wecom import GroupMsg, MassSendTask, Media, MemberSend, SendResult, WeComClient
@@ -42,6 +42,7 @@ class Accepted:
     attachments: list[Mapping[str, Any]] = field(default_factory=list)
     sent: dict[str, int] = field(default_factory=dict)
     cancelled: bool = False
+    by_hand: bool = False
 
 
 @dataclass
@@ -135,13 +136,21 @@ class FakeWeCom:
     def get_groupmsg_list_v2(
         self, chat_type: str, start: datetime, end: datetime, *, filter_type: int, cursor: str
     ) -> tuple[list[GroupMsg], str]:
-        assert (filter_type, cursor) == (0, "")
+        assert filter_type in {0, 2}
+        assert cursor == ""
         assert timedelta(0) <= end - start <= timedelta(days=31)
         self._call("list")
         found = [
-            GroupMsg(each.msgid, None, each.made_at, 0, each.text)
+            GroupMsg(
+                each.msgid,
+                each.sender if each.by_hand else None,
+                each.made_at,
+                int(each.by_hand),
+                each.text,
+            )
             for each in self.tasks
             if each.chat_type == chat_type
+            and filter_type in {int(each.by_hand), 2}
             and start <= each.made_at <= end
             and self.clock.now() - each.made_at >= self.lag
         ]
@@ -158,6 +167,15 @@ class FakeWeCom:
         task = self.task(msgid)
         if not task.cancelled:
             task.sent |= dict.fromkeys(task.customers if only is None else only, status)
+
+    def send_by_hand(self, sender: str, *recipients: str, chat_type: str = "single") -> MsgId:
+        """A member mass-sends without us."""
+        msgid = MsgId(f"hand{len(self.tasks)}")
+        who, at = list(recipients), self.clock.now()
+        made = Accepted(msgid, UserId(sender), who, "周末愉快", at, chat_type, by_hand=True)
+        self.tasks.append(made)
+        self.tap(msgid)
+        return msgid
 
     def open_tasks_with(self, customer: str) -> int:
         """In how many tasks a customer is that a member could still confirm, or did."""
@@ -317,8 +335,13 @@ class Branch:
         self.store.write(keep)
 
     def compared(self) -> None:
-        """Friendships were just compared with WeCom."""
-        self.store.write(lambda db: talk.move_cursor(db, talk.RECONCILED, str(self.now), self.now))
+        """Friendships were just compared with WeCom, and the others' mass sends read."""
+
+        def compared(db: Db) -> None:
+            talk.move_cursor(db, talk.RECONCILED, str(self.now), self.now)
+            talk.move_cursor(db, others.READ, str(self.now), self.now)
+
+        self.store.write(compared)
 
     # -- the way of a push
 

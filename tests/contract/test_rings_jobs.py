@@ -97,6 +97,7 @@ FENCED: dict[str, Callable[[Office, Fence], object]] = {
         fence, office.branch.clock.now()
     ),
     "reconcile": lambda office, fence: office.jobs.reconcile(fence, office.branch.clock.now()),
+    "read_others": lambda office, fence: office.jobs.read_others(fence, office.branch.clock.now()),
     "destroy_sealed": lambda office, fence: office.jobs.destroy_sealed(
         fence, office.branch.clock.now()
     ),

@@ -143,6 +143,27 @@ def test_the_list_finds_tasks_by_time_and_tells_who_made_them(caller: Caller) ->
     assert caller.post(listing, late)["group_msg_list"] == []
 
 
+def test_a_members_own_mass_send_tells_who_made_it_and_whom_it_reached(caller: Caller) -> None:
+    msgid = caller.world.send_by_hand("zhangsan", "手工", [caller.friend, caller.stranger])
+    caller.watch.seconds += 2
+    now = caller.world.seconds()
+    span = {"chat_type": "single", "start_time": now - 60, "end_time": now + 60, "filter_type": 1}
+    (row,) = caller.post("externalcontact/get_groupmsg_list_v2", span)["group_msg_list"]
+    assert (msgid, 1, "zhangsan") == (row["msgid"], row["create_type"], row["creator"])
+    assert {caller.friend: 1, caller.stranger: 2} == {
+        row["external_userid"]: row["status"] for row in results(caller, msgid)
+    }
+
+
+@pytest.mark.parametrize("wrong", [("", ["friend"]), ("你好", []), ("你好", ["friend", "chat"])])
+def test_a_member_cannot_mass_send_nothing_or_to_nobody_or_to_both_kinds_at_once(
+    caller: Caller, wrong: tuple[str, list[str]]
+) -> None:
+    text, whom = wrong
+    with pytest.raises(Invalid):
+        caller.world.send_by_hand("zhangsan", text, [getattr(caller, name) for name in whom])
+
+
 def test_tags_select_with_or_inside_and_and_between(caller: Caller) -> None:
     one, two, three = caller.world.create_tags("意向", ["甲", "乙", "丙"])
     caller.world.edit_by_hand("zhangsan", caller.friend, add_tags=[one, three])

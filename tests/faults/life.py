@@ -96,10 +96,11 @@ class Life:
         bot.reader = _reader(bot.settings.qunguan_config_dir)
         bot.wecom = self.platform.client()
         bot.rules = _all_approved(bot.rules)
+        bot.mass.monotonic = self.platform.monotonic
         bot.rule_watch.begin()
         # Each hour as in life, comparing would be four fifths of a year's work.
         bot.ringer._jobs = [
-            replace(job, every=COMPARED_EVERY) if job.name == "reconcile" else job
+            replace(job, every=COMPARED_EVERY) if job.name in {"reconcile", "read_others"} else job
             for job in bot.ringer._jobs
         ]
         return bot

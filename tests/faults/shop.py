@@ -97,7 +97,8 @@ class Shop:
         known = {name: self.rules.campaigns[name] for name in names}
         self.rules = replace(self.rules, campaigns=known)
         wecom = self.client() if self.client else self.platform.client()
-        mass = MassSender(store, vault, self.clock, self.rules, wecom)
+        watch = self.platform.monotonic
+        mass = MassSender(store, vault, self.clock, self.rules, wecom, monotonic=watch)
         box = Outbox(store, self.clock, self._perform)
         fake: Any = wecom
         self.branch = branch = Branch(store, vault, self.clock, self.rules, fake, mass, box)

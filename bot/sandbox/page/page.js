@@ -161,6 +161,8 @@ function showDeeds() {
     row.push(who, button('加为好友', 'add_friend', () => ({ customer: open.customer, userid: who.value })));
     if (open.userid) row.push(button('删除员工', 'delete_friend', () => ({ userid: open.userid, customer: open.customer, by: 'customer' })));
   }
+  const hand = open.group ? state.groups.get(open.group).owner : open.userid;
+  if (hand) row.push(button(`${nameOf(hand)} 自己群发`, 'send_by_hand', () => ({ userid: hand, text: $('words').value.trim() || '周末愉快', recipients: [open.group ?? open.customer] })));
   const customer = open.group && !isStaff(me) ? me : open.customer;
   const conversation = open.group ?? open.userid;
   if (customer && conversation) {
