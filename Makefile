@@ -1,6 +1,9 @@
 # One command each; every target is safe to repeat. See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests wait more than they compute: three at a time fill two cores. The benchmarks stay together.
+TESTERS ?= 3
+PYTEST := $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
 
 .PHONY: install install-test run test check bench faults release clean
 
@@ -25,14 +28,14 @@ run: install
 	$(BIN)/qunguan demo
 
 test: install-test
-	$(BIN)/python -m pytest tests
+	$(PYTEST) tests
 
 check: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/unit
+	$(PYTEST) tests/unit
 
 bench: install-test
 	$(BIN)/python -m benchmarks

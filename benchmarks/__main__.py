@@ -7,15 +7,23 @@ failure: the exit code is 0 unless a benchmark broke.
 from __future__ import annotations
 
 import argparse
-import importlib
-import importlib.util
 import json
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 
-from benchmarks import inbound, inbound_cpu, planning, several, starting, welcoming
+from benchmarks import (
+    draining,
+    inbound,
+    inbound_cpu,
+    planning,
+    sending,
+    several,
+    starting,
+    welcoming,
+)
+from benchmarks import read as reading
 from benchmarks.figures import (
     FOLDER,
     GENERATOR_CORE,
@@ -26,6 +34,7 @@ from benchmarks.figures import (
     pin,
     real_disk,
 )
+from bot.logs import configure_logging
 
 Benchmark = Callable[[Scale], list[Figure]]
 
@@ -46,11 +55,9 @@ def cpu(scale: Scale) -> list[Figure]:
     ]
 
 
-def read(_scale: Scale) -> list[Figure]:
-    """Messages a second of the reading engine; nothing while that benchmark is not there."""
-    if importlib.util.find_spec("benchmarks.read") is None:
-        return []
-    got: dict[str, float] = importlib.import_module("benchmarks.read").run()
+def read(scale: Scale) -> list[Figure]:
+    """Messages a second of the reading engine."""
+    got = reading.run(scale.rounds, scale.messages)
     ours = f"{got['ours_per_second']:.0f}/s"
     against = f"floor {got['floor_per_second']:.0f}/s"
     return [Figure("read", ours, against, got["ratio"], 0.10, least=True)]
@@ -63,9 +70,13 @@ BENCHMARKS: dict[str, Benchmark] = {
     "inbound_pg": several.inbound_pg,
     "inbound_latency": inbound.latency,
     "inbound_kill": inbound.killed,
+    "worker_drain": draining.worker_drain,
     "welcome": welcoming.welcome,
     "plan_day": planning.plan_day,
     "plan_insert": planning.plan_insert,
+    "render": sending.render,
+    "send_pipeline": sending.send_pipeline,
+    "pacing": sending.pacing,
     "start": starting.started,
     "idle": starting.resting,
     "scheduler_single": several.scheduler_single,
@@ -80,6 +91,7 @@ def main() -> int:
     given = asked.parse_args()
     if unknown := set(given.names) - set(BENCHMARKS):
         asked.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    configure_logging("WARNING")
     real_disk(FOLDER)
     pin(0, GENERATOR_CORE)
     print(HEADER, flush=True)

@@ -70,6 +70,12 @@ class Scale:
     """Length of an open loop."""
     customers: int = 1_000_000
     pushes: int = 100_000
+    messages: int = 100_000
+    """Lines of talk at most."""
+    drained: int = 4_000
+    """Of them in each round of the worker."""
+    tasks: int = 1_000
+    """Mass sends in each round of the pipeline."""
     kills: int = 5
     settle: float = 10.0
     """Seconds of rest before memory is read."""
@@ -81,6 +87,9 @@ QUICK = Scale(
     seconds=1.0,
     customers=2_000,
     pushes=1_000,
+    messages=500,
+    drained=200,
+    tasks=40,
     kills=1,
     settle=0.2,
 )

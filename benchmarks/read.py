@@ -65,10 +65,10 @@ def floor_of(reader: Reader) -> Step:
     return step
 
 
-def run(rounds: int = 5) -> dict[str, float]:
+def run(rounds: int = 5, most: int | None = None) -> dict[str, float]:
     """Messages a second of the reader and of its floor, interleaved, and their median ratio."""
     reader = Reader.load(ROOT / "config")
-    speeches = talk()
+    speeches = talk()[:most]
     floor = floor_of(reader)
     for speech in speeches:
         reader.read(speech)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 _GOOD: dict[str, Any] = {"errcode": 0, "errmsg": "ok"}
 _LISTS: dict[str, dict[str, Any]] = {
     "externalcontact/get_follow_user_list": {"follow_user": []},
+    "externalcontact/get_groupmsg_list_v2": {"next_cursor": "", "group_msg_list": []},
     "externalcontact/groupchat/list": {"group_chat_list": []},
     "externalcontact/get_corp_tag_list": {"tag_group": []},
     "externalcontact/add_corp_tag": {"tag_group": {}},
@@ -44,6 +46,8 @@ class Stub:
         self.calls[name] = self.calls.get(name, 0) + 1
         if name == "externalcontact/send_welcome_msg":
             self.welcomed.setdefault(json.loads(body)["welcome_code"], time.monotonic())
+        if name == "externalcontact/add_msg_template":
+            return {**_GOOD, "fail_list": [], "msgid": f"made-up-{self.calls[name]}"}
         if name == "externalcontact/get":
             return {**_GOOD, **_contact(parse_qs(parts.query)["external_userid"][0])}
         return {**_GOOD, **_LISTS.get(name, {})}
@@ -104,3 +108,9 @@ def serving_stub() -> Iterator[Stub]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+
+
+if __name__ == "__main__":  # a process of its own, until its input ends
+    with serving_stub() as served:
+        print(served.url, flush=True)
+        sys.stdin.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -131,7 +131,7 @@ class Rulebook:
         # Nobody but a person can look into a picture or a file.
         return tuple(sorted(words | {each.file for each in campaign.attachments if each.file}))
 
-    def _hits(self, campaign: Campaign, text: str) -> list[Hit]:
+    def _hits(self, campaign: Campaign, text: str) -> Sequence[Hit]:
         topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
         beside = "\n".join(each.words for each in campaign.attachments)
         return self.phrases.look(f"{text}\n{beside}" if beside else text, topics)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from bot.yamlfile import Place, Scalar, Section, load_section
@@ -117,14 +117,21 @@ class Phrases:
             return frozenset(named or {"deposit", "event"})
         return frozenset({purpose})
 
-    def look(self, text: str, topics: Iterable[str]) -> list[Hit]:
+    def look(self, text: str, topics: Iterable[str]) -> Sequence[Hit]:
         """Every phrase of these topics in a text, in the order of the text."""
-        folded = self._fold(text)
-        wanted = {EVERY, *topics}
-        found = [
-            hit for phrase in self.phrases if phrase.about & wanted for hit in _hits(phrase, folded)
-        ]
-        return sorted(found, key=lambda hit: (hit.start, hit.rule))
+        return self._look(text, frozenset({EVERY, *topics}))
+
+    @cached_property
+    def _look(self) -> Callable[[str, frozenset[str]], tuple[Hit, ...]]:
+        """The texts in force and the one in hand are looked at several times for each task."""
+
+        def look(text: str, wanted: frozenset[str]) -> tuple[Hit, ...]:
+            folded = self._fold(text)
+            asked = (phrase for phrase in self.phrases if phrase.about & wanted)
+            found = [hit for phrase in asked for hit in _hits(phrase, folded)]
+            return tuple(sorted(found, key=lambda hit: (hit.start, hit.rule)))
+
+        return lru_cache(maxsize=512)(look)
 
     def missing(self, text: str, topics: Iterable[str], *, agency: bool = False) -> list[str]:
         """The ids of required sentences that a text lacks."""
