@@ -57,6 +57,7 @@ def test_while_the_model_is_silent_everything_else_goes_on(beside: Branch, stub:
         beside.world.say(customer, line, peer=LI)
     beside.until(lambda: beside.cards_of(LI), what="a card while the model is silent")
     beside.until(lambda: "referral.offer" in beside.facts(customer), what="the last line read")
+    beside.until(lambda: stub.asked, what="the model asked")
     assert len(stub.asked) == 1
     stub.over.set()
 
