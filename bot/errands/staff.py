@@ -94,11 +94,13 @@ class Desk:
         quote, heard_at = self._evidence(db, case, userid)
         group = people.group(db, case["chat_id"]) if case["chat_id"] else None
         assignee = people.staff(db, case["assignee"])
+        who = people.customer(db, case["external_userid"])
         return {
             "customer": self.customer_name(db, case["external_userid"], userid),
             "address": self.address(db, case["external_userid"], userid),
             "topic": self.topic(case["kind"], case["topic"]),
             "matter": self.rules.label("case", case["kind"]),
+            "layer": self.rules.label("layer", who["layer"] if who else "unknown"),
             "assignee": assignee["name"] if assignee and assignee["name"] else case["assignee"],
             "deadline": moment_words(deadline, now),
             "quote": quote,
@@ -127,7 +129,8 @@ class Desk:
             return " ".join(words.split()), ledger.observed_at(fact)
         said = talk.last_words(db, self.vault, case["external_userid"])
         if said is None:
-            return "(原话已撤回)", datetime.fromtimestamp(case["opened_at"] / 1000, UTC)
+            gone = "(原话已撤回)" if case["fact_id"] else "(还没有可读的话)"
+            return gone, datetime.fromtimestamp(case["opened_at"] / 1000, UTC)
         return said
 
     def customer_name(self, db: Db, customer: str, userid: str) -> str:

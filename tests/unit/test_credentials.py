@@ -28,6 +28,9 @@ TYPED = {
     "密码改成Qw!2345了": "Qw!2345",
     "驗證碼 ４８２９１３": "４８２９１３",
     "口令 hello2026": "hello2026",
+    "yzm8842": "8842",
+    "我的mima是abc123": "abc123",
+    "cvv2 331": "331",
     "动态密码就是 998 112": "998 112",
 }
 HARMLESS = (
@@ -54,6 +57,16 @@ def test_d2_a_password_or_code_is_dropped_and_places_stay(text: str) -> None:
 def test_d2_other_texts_stay_as_they_are(text: str) -> None:
     assert text == drop_credentials(text)
     assert not had_credentials(text)
+
+
+@pytest.mark.parametrize("letters", ["yZM", "Cvc", "CVV2", "miMa"])
+@pytest.mark.parametrize("before", ["", "wm", "wmxeGHRtGIw2p", "CAQQluDa4QUY0On2_"])
+def test_ids_that_have_such_letters_in_them_are_left_alone(letters: str, before: str) -> None:
+    found = f"{before}{letters}" + "uPC8fy4II4gG2tSm9f12345678"[: 32 - len(before)]
+    item = json.dumps({"msgid": found, "external_userid": found, "text": {"content": "你好"}})
+    assert item == drop_from_json(item)
+    callback = f"<ExternalUserID><![CDATA[{found}]]></ExternalUserID>".encode()
+    assert callback == drop_from_callback(callback)
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])
