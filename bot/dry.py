@@ -43,10 +43,11 @@ def plan_dry(database: Database, judge: Judge, now: datetime, on: date) -> list[
     def dry(db: Db) -> list[dict[str, Any]]:
         in_force, at = permits_of(db, judge.rules, moment), int(moment.timestamp() * 1000)
         steps = plan_steps(judge.rules, on, in_force, waiting=True)
+        # Before the judging: what it sets aside for some would be gone for all.
+        left = [each for step in steps for each in _left_out(db, step, at)]
         planning.plan(db, steps, at)
         due = planning.planned_on(db, on.isoformat())
-        found = [_entry(db, judged, on) for judged in judge.judge(db, due, moment)]
-        return found + [each for step in steps for each in _left_out(db, step, at)]
+        return [_entry(db, judged, on) for judged in judge.judge(db, due, moment)] + left
 
     return _undone(database, dry)
 
@@ -159,7 +160,7 @@ def _entry(db: Db, judged: Judged, on: date) -> dict[str, Any]:
 
 
 def _left_out(db: Db, step: planning.PlanStep, now: int) -> list[dict[str, Any]]:
-    """Those whom a campaign's ``exclude`` keeps from it, each with that reason."""
+    """Those who are kept from a campaign, each with the reason."""
     groups = step.choice.groups
     return [
         {
@@ -172,10 +173,10 @@ def _left_out(db: Db, step: planning.PlanStep, now: int) -> list[dict[str, Any]]
             "campaign": step.campaign,
             "purpose": step.purpose,
             "decision": "drop",
-            "rules": ["excluded"],
+            "rules": [rule],
             "text": "",
             "sender": "",
             "chosen": {"by": step.rule, "inputs": {}},
         }
-        for who in planning.left_out(db, step, now)
+        for who, rule in planning.left_out(db, step, now)
     ]

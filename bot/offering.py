@@ -1,4 +1,4 @@
-"""Products for one customer: read from the library, chosen, and by whom they may be offered."""
+"""What a push offers one customer, read from the bank's lists: products, or an alliance offer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from datetime import date
 from typing import Any
 
 from bot.rulebook import Rulebook
-from bot.store import people, products, suiting
+from bot.store import alliance, people, suiting
 from bot.store.db import Db, Row
-from scheduler import offers
+from bot.store.library import OFFERS, PRODUCTS, in_force
+from scheduler import benefits, offers
 from scheduler.campaigns import Campaign
 from scheduler.offers import Offer
 
@@ -24,12 +25,16 @@ class Offering:
         against: Rules of suitability against it.
         certified: The sender may offer it and is on duty.
         values: The variables of the text.
+        left: There is an alliance offer for the customer, where the text is about one.
+        code: Of that offer.
     """
 
     current: bool = True
     against: tuple[str, ...] = ()
     certified: bool = True
     values: Mapping[str, str] | None = None
+    left: bool = True
+    code: str = ""
 
 
 NOTHING = Offering()
@@ -40,11 +45,13 @@ def offering_of(
     db: Db, rules: Rulebook, campaign: Campaign, push: Row | Mapping[str, Any], on: date
 ) -> Offering:
     """What a push would offer on a day in Asia/Shanghai."""
+    if campaign.offer:
+        return _benefit_of(db, rules, campaign, push, on)
     sender = people.staff(db, push["sender"])
     certified = _certified(rules, campaign, sender)
     if not campaign.products:
         return Offering(certified=certified or not campaign.product_kinds)
-    library = {row["code"]: row for row in products.current(db, campaign.products)}
+    library = {row["code"]: row for row in PRODUCTS.current(db, campaign.products)}
     rows = [library.get(code) for code in campaign.products]
     good = [row for row in rows if row is not None and _fits(campaign, row, on)]
     if len(good) < len(rows) or (campaign.bundle and good[0]["kind"] not in offers.DEPOSITS):
@@ -58,9 +65,27 @@ def offering_of(
     return Offering(against=against, certified=certified, values=values)
 
 
+def _benefit_of(
+    db: Db, rules: Rulebook, campaign: Campaign, push: Row | Mapping[str, Any], on: date
+) -> Offering:
+    """The alliance offer that is set aside for a push, else the best for its customer."""
+    day = on.isoformat()
+    row = alliance.set_aside(db, push["id"], day) or alliance.best_for(
+        db, campaign.offer, push["external_userid"], day
+    )
+    if row is None:
+        return Offering(left=False)
+    return Offering(values=benefits.values_of(row, rules.labels["condition"], on), code=row["code"])
+
+
 def listed(db: Db, campaign: Campaign, on: date) -> bool:
-    """Whether the library has every product of a campaign, of its kinds and on sale."""
-    rows = products.current(db, campaign.products)
+    """Whether the bank's lists have what a campaign names: products on sale, offers left."""
+    if campaign.offer:
+        return any(
+            row["kind"] == campaign.offer and in_force(row, on) and row["taken"] < row["stock"]
+            for row in OFFERS.all(db)
+        )
+    rows = PRODUCTS.current(db, campaign.products)
     codes = set(campaign.products)
     return codes == {row["code"] for row in rows if _fits(campaign, row, on)}
 
@@ -78,7 +103,7 @@ def deputy_of(
 
 
 def _fits(campaign: Campaign, row: Row, on: date) -> bool:
-    return products.is_on_sale(row, on) and row["kind"] in campaign.product_kinds
+    return in_force(row, on) and row["kind"] in campaign.product_kinds
 
 
 def _certified(rules: Rulebook, campaign: Campaign, sender: Row | None) -> bool:

@@ -15,8 +15,9 @@ from typing import Any
 
 from bot.errors import Invalid
 from bot.rulebook import Rulebook
-from bot.store import approvals, products
+from bot.store import approvals
 from bot.store.db import Db, Row
+from bot.store.library import OFFERS, PRODUCTS
 from scheduler.approval import (
     Cast,
     Requirement,
@@ -157,10 +158,17 @@ def covers(db: Db, rules: Rulebook, campaign: Campaign) -> str:
         words_hash=rules.words.text_hash,
         audience=audience_rule(rules, campaign),
         schedule=_schedule(rules, campaign),
-        products={
-            row["code"]: row["facts_hash"] for row in products.current(db, campaign.products)
-        },
+        products=_quoted(db, campaign),
     )
+
+
+def _quoted(db: Db, campaign: Campaign) -> dict[str, str]:
+    """What the bank's lists say now of everything that a text may quote, by code."""
+    found = {row["code"]: row["facts_hash"] for row in PRODUCTS.current(db, campaign.products)}
+    if campaign.offer:
+        offers = [row for row in OFFERS.all(db) if row["kind"] == campaign.offer]
+        found |= {f"offer {row['code']}": row["facts_hash"] for row in offers}
+    return found
 
 
 def audience_rule(rules: Rulebook, campaign: Campaign) -> str:

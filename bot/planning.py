@@ -96,6 +96,7 @@ def _steps(rules: Rulebook, on: date, campaign: Campaign, permit: Permit) -> Ite
             way=_way(campaign) if campaign.occasion == "journey" else None,
             subject=json.dumps(event.subject, ensure_ascii=False),
             values=event.values,
+            offer=campaign.offer,
         )
 
 

@@ -96,6 +96,12 @@ class Rulebook:
                 calendar, month, day, leap, first, self.thresholds.feb29
             ),
             lambda assets: self.thresholds.layer_of(assets).value,
+            {
+                called: rule.name
+                for rule in self.segments
+                if not rule.people_only
+                for called in (rule.label, rule.name)
+            },
         )
 
     def is_pinned(self, text: Campaign | Message) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from bot.clock import SHANGHAI
 from bot.model import PRODUCT_KINDS, Channel, Layer, Purpose, Role
 from bot.yamlfile import Place, Scalar, Section, read_text
-from scheduler import offers
+from scheduler import benefits, offers
 from scheduler.attachments import Attachment, read_attachments
 from scheduler.audience import (
     CUSTOMER_KINDS,
@@ -67,6 +67,7 @@ class Campaign:
         approver: The role that approves this text.
         product_kinds: Kinds of product that the words speak of; they decide who must approve.
         products: Codes of the bank's product list: A first, then those of which B is chosen.
+        offer: The kind of alliance offer that the words are about; "" for none.
         about: What marketing speaks of: ``product``, ``event`` or ``bank``; else "".
         when: The days and the way that the file names.
         caps: Its own limits.
@@ -98,6 +99,7 @@ class Campaign:
     caps: OwnCaps = NO_CAPS
     window_days: int = 14
     attachments: tuple[Attachment, ...] = ()
+    offer: str = ""
 
     @property
     def bundle(self) -> bool:
@@ -124,8 +126,11 @@ class Campaign:
 
     @property
     def profiling(self) -> bool:
-        """Whether people are chosen by what the machine derived of them (T7)."""
-        return any(each.profiling for each in self.chooses_by)
+        """Whether people are chosen by what the machine derived of them (T7).
+
+        An alliance offer may be for a segment, whatever the campaign itself says.
+        """
+        return bool(self.offer) or any(each.profiling for each in self.chooses_by)
 
     def check(self, rules: Iterable[SegmentRule]) -> None:
         """Refuse what names segments that are not there or may not choose recipients (T2).
@@ -147,6 +152,8 @@ class Campaign:
         if self.when != ANY_DAY:
             days = {each.name: getattr(self.when, each.name) for each in fields(self.when)}
             found["when"] = {k: v for k, v in days.items() if v and k != "segment"}
+        if self.offer:
+            found["offer"] = self.offer
         if used:
             found["segments"] = {name: versions.get(name, "unknown") for name in sorted(used)}
         return found
@@ -208,6 +215,7 @@ def parse_campaign(source: str, file: str) -> Campaign:
         caps=_caps(head.section("caps")) if "caps" in head else OwnCaps(),
         attachments=read_attachments(head),
         window_days=head.value("window").span().days if "window" in head else 14,
+        offer=head.value("offer").text(12) if "offer" in head else "",
     )
     head.close()
     _check_sense(found, occasion, head)
@@ -240,15 +248,24 @@ def _check_sense(found: Campaign, occasion: Occasion, head: Section) -> None:
         raise head.wrong("personal 为 true 时要写 layers(带称呼发给哪些分层),为 false 时不写")
     if bool(found.about) != (found.purpose is Purpose.MARKETING):
         raise head.wrong("营销话术要写 about(product、event 或 bank),问候和服务不写")
+    _check_offered(found, head)
+    if found.channel is Channel.MASS_GROUP and (found.personal or not occasion.groups):
+        raise head.value("channel").wrong(
+            "群发到客户群不带称呼、不含个人信息,也只能用于节日、日期、每周、每月或季度"
+        )
+
+
+def _check_offered(found: Campaign, head: Section) -> None:
     if found.product_kinds and found.about != "product":
         raise head.value("about").wrong("写了 product_kinds 就是产品内容,about 请填 product")
     if found.products and not found.product_kinds:
         raise head.wrong("写了 products 就要写 product_kinds(这些产品的类别),它决定由谁审批")
     if found.products and found.channel is Channel.MASS_GROUP:
         raise head.wrong("群里不发因人而异的产品,请去掉 products")
-    if found.channel is Channel.MASS_GROUP and (found.personal or not occasion.groups):
-        raise head.value("channel").wrong(
-            "群发到客户群不带称呼、不含个人信息,也只能用于节日、日期、每周、每月或季度"
+    if found.offer and (found.about != "bank" or found.channel is Channel.MASS_GROUP):
+        raise head.value("offer").wrong(
+            "异业权益不能和产品放在一条里,也不发到群:请写 purpose: marketing、about: bank、"
+            "channel: mass_single,不写 product_kinds 和 products"
         )
 
 
@@ -258,7 +275,10 @@ def _check_words(found: Campaign, occasion: Occasion, place: Place) -> None:
     allowed = occasion.fields | _SIGNED | ({"address"} if found.personal else frozenset())
     allowed |= {"stop_way"} if single and marketing else frozenset()
     allowed |= offers.FIELDS if found.products else frozenset()
+    allowed |= benefits.FIELDS if found.offer else frozenset()
     used = check_template(found.words, place, allowed)
+    if found.offer and (lacking := benefits.lacks(used)):
+        raise place.wrong(lacking)
     lacking = offers.lacks(used & offers.FIELDS, found.product_kinds, found.words)
     if found.products and lacking:
         raise place.wrong(lacking)

@@ -69,6 +69,11 @@ FIELDS: Mapping[str, Field] = {
             "url": 300,
         }.items()
     },
+    "offer_merchant": Field(24),
+    "offer_benefit": Field(40),
+    "offer_address": Field(40),
+    "offer_until": Field(20),
+    "offer_condition": Field(24),
     "customer": Field(12, cut=True),
     "topic": Field(12, cut=True),
     "place": Field(20, cut=True),

@@ -24,6 +24,7 @@ LACKS = {
     "assessment": "这份话术按客户特征选人,请先登记个人信息保护影响评估",
     "policy": "approvals.yaml 里没有对得上这份话术用途和产品类别的审批规定,不能提交",
     "products": "话术里的产品不在产品表里、类别对不上,或今天不在售;请核对代码,或重新导入产品表",
+    "offers": "异业权益表里今天没有这一类还有余量的权益;请核对 offer 写的类别,或重新导入权益表",
 }
 """What has to be done before a version is submitted, in words."""
 
@@ -116,7 +117,7 @@ class Ground:
         if requirement_of(self.rules, campaign) is None:
             yield "policy"
         if not listed(db, campaign, today(self.clock)):
-            yield "products"
+            yield "offers" if campaign.offer else "products"
 
     def need_author(self, who: Viewer) -> None:
         """Stop whoever may not write.

@@ -20,7 +20,17 @@ from bot.offering import NOTHING, Offering, deputy_of, offering_of
 from bot.permits import Permit, Permits, permits_of
 from bot.planning import choice_of
 from bot.rulebook import Rulebook
-from bot.store import choosing, consents, others, people, planning, pushes, talk, weighing
+from bot.store import (
+    alliance,
+    choosing,
+    consents,
+    others,
+    people,
+    planning,
+    pushes,
+    talk,
+    weighing,
+)
 from bot.store.db import Db, Row
 from scheduler.campaigns import Campaign, OwnCaps
 from scheduler.gate import LOOK_AGAIN, Answer, Candidate, Decision, Gate, Standing
@@ -89,11 +99,12 @@ class Judge:
             permit = known.get(push["campaign"])
             pinned = permit is not None and permit.allows(push)
             found = taken.with_taken(push, standings.get(push["id"]))
-            if found is not None and push["id"] in left:
+            push, offering = self._offered(db, permit, push, at)
+            gone = offering is not None and not offering.left
+            if found is not None and (gone or push["id"] in left):
                 found = {**found, "relevant": False}
             if found is not None and not counted:
                 found = {**found, "channel": None}
-            push, offering = self._offered(db, permit, push, at)
             worded = self._worded(db, push, permit, found, at, offering)
             seen = self._seen(push, permit, worded)
             standing = standing_of(
@@ -104,6 +115,7 @@ class Judge:
             if campaign is not None and decision.answer is Answer.SEND:
                 decision = self._own_stop(db, campaign, push, at, taken) or decision
             judged = self._with_words(push, decision, permit, worded, at)
+            judged = _with_benefit(db, judged, offering, _ms(at))
             taken.settle(push, sent=judged.decision.answer is Answer.SEND)
             return judged
 
@@ -302,6 +314,22 @@ class Judge:
         # The name of the core system is real; a WeChat nickname is not used to address anybody.
         name = who["name"] if who["core_id"] else ""
         return self.rules.words.address(name, remark or "", who["gender"])
+
+
+def _with_benefit(db: Db, judged: Judged, offering: Offering | None, now: int) -> Judged:
+    """Set aside what a push promises; one that has nothing to promise any more says so."""
+    push, decision = judged.push, judged.decision
+    if offering is None or (offering.left and not offering.code):
+        return judged
+    if not offering.left:
+        late = decision.rules == ("G15",)
+        rules = ("G15", planning.NO_OFFER) if late else decision.rules
+        return replace(judged, decision=replace(decision, rules=rules))
+    if decision.answer is not Answer.SEND or alliance.reserve(
+        db, push["id"], push["external_userid"], offering.code, now
+    ):
+        return judged
+    return replace(judged, decision=Decision(Answer.DROP, ("G15", planning.NO_OFFER)))
 
 
 def _left_audience(db: Db, rows: Iterable[Row], permits: Permits) -> set[int]:

@@ -25,6 +25,7 @@ from bot.importing.tables import TABLES, Header, Row, recognised, table_of
 __all__ = [
     "TABLES",
     "Birthday",
+    "Header",
     "ImportReport",
     "Row",
     "RowProblem",

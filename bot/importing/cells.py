@@ -53,6 +53,7 @@ _PRODUCT_RISK = re.compile(r"^(?:p?r)?([1-5])(?!\d)", re.IGNORECASE)
 _LINK = re.compile(r"^https?://[^\s<>\"]+$", re.IGNORECASE)
 _LONGEST_LINK = 500
 _PHONE = re.compile(r"^\+?[\d\s()\-]+$")
+_CODE = re.compile(r"^[\w.\-]+$")
 _USERID = re.compile(r"^[A-Za-z0-9_\-.@]{1,64}$")
 _EXTERNAL = re.compile(r"^w[mo][A-Za-z0-9_\-]{1,62}$")
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
@@ -129,6 +130,13 @@ def reference(text: str) -> str:
     if _SCIENTIFIC.match(text):
         raise Unreadable("长数字被 Excel 变成了科学计数,请把该列设为“文本”后重新导出")
     return words(64)(text)
+
+
+def code(text: str) -> str:
+    """A code that stands in addresses of pages: letters, digits and ``. _ -``."""
+    if not _CODE.match(reference(text)):
+        raise Unreadable("代码只能用字、字母、数字和 . _ -,请改写")
+    return text
 
 
 def userid(text: str) -> str:
@@ -265,9 +273,9 @@ def risk_level(text: str) -> str:
 
 
 def count(text: str) -> int:
-    """A whole number of people, at least one."""
+    """A whole number of people or things, at least one."""
     if not re.fullmatch(r"\d{1,5}", text) or not int(text):
-        raise Unreadable("不是人数,请填 1 以上的整数")
+        raise Unreadable("不是数量,请填 1 以上的整数")
     return int(text)
 
 

@@ -15,6 +15,9 @@ _KINDS = {
     "holdings": "持有产品",
     "consents": "客户同意",
     "staff": "员工",
+    "products": "产品",
+    "events": "活动",
+    "offers": "异业权益",
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from bot.errors import Invalid
 from bot.importing import cells
 from bot.importing.cells import Birthday, Cell, Reader, Unreadable, clean
+from bot.importing.conditions import condition, is_about_money
 from bot.importing.report import RowProblem, shape
 from bot.model import PRODUCT_KINDS
 
@@ -187,6 +188,16 @@ def _check_validity(values: dict[str, Any]) -> None:
         raise Spoiled("risk_level", "理财、基金、保险和黄金必须有风险等级,请补上 R1–R5")
 
 
+def _check_offer(values: dict[str, Any]) -> None:
+    """K6: neither the condition nor the words of a benefit may be about money with us."""
+    for column in ("benefit", "merchant"):
+        if is_about_money(values.get(column, "")):
+            raise Spoiled(
+                column, "不能和存款、余额、转账、开户办卡、产品或介绍别人挂钩(规则 K6),请改写"
+            )
+    _check_validity(values)
+
+
 # -- the tables ------------------------------------------------------------------------------
 
 _EXTERNAL = Column("external_userid", cells.external_userid, ("外部联系人ID",), repeats=False)
@@ -312,6 +323,33 @@ TABLES["events"] = Table(
     ),
     (("code",), ("name",), ("starts_at",), ("seats",)),
     _check_hours,
+)
+TABLES["offers"] = Table(
+    (
+        Column("code", cells.code, ("代码", "权益代码"), repeats=False),
+        Column("merchant", cells.words(24), ("商户", "商户名称")),
+        Column("kind", cells.words(12), ("类别", "权益类别")),
+        Column("benefit", cells.words(40), ("权益", "权益内容")),
+        _BRANCH,
+        Column("place", cells.words(40), ("地址",)),
+        Column("segment", cells.words(40), ("客群", "分群")),
+        Column("condition", condition, ("条件", "领取条件")),
+        Column("stock", cells.count, ("份数", "库存")),
+        Column("valid_from", cells.day, ("生效", "生效日")),
+        Column("valid_to", cells.day, ("失效", "失效日", "截止日")),
+        _AS_OF,
+    ),
+    (
+        ("code",),
+        ("merchant",),
+        ("kind",),
+        ("benefit",),
+        ("place",),
+        ("condition",),
+        ("stock",),
+        ("valid_to",),
+    ),
+    _check_offer,
 )
 RISKY_KINDS = frozenset({"wealth", "fund", "insurance", "gold"})
 """Kinds that nobody may be offered without a risk level."""

@@ -23,9 +23,9 @@ import structlog
 from bot.clock import Clock, today
 from bot.errors import Invalid
 from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
-from bot.store import products
 from bot.store.db import Database, Db
 from bot.store.intake import PLANNERS, Derivation, Intake, Plan
+from bot.store.library import OFFERS, PRODUCTS, Library
 from bot.store.listings import LISTINGS
 from bot.store.matching import fetch
 from bot.store.standing import touch_holders
@@ -33,9 +33,14 @@ from bot.vault import Vault
 
 __all__ = ["Derivation", "import_file", "import_rows", "resolve_unmatched"]
 
-_STATED = {"holdings": "account_ref", "products": "code"}
+_STATED = {"holdings": "account_ref", "products": "code", "offers": "code"}
 """Kinds of which a full statement closes what it lacks, and what names a row."""
-_TITLES = {"holdings": ("账户标识", "账户"), "products": ("代码", "产品")}
+_TITLES = {
+    "holdings": ("账户标识", "账户"),
+    "products": ("代码", "产品"),
+    "offers": ("代码", "权益"),
+}
+_LIBRARIES = {"products": PRODUCTS, "offers": OFFERS}
 _BATCH = 1000
 _CLOSE_BATCH = 2000
 _SHARES = 256
@@ -391,8 +396,8 @@ class _Run:
             self.report.notes.append(f"没有结清文件中缺少的{what}:{reason}")
             return
         day = next(iter(days)) or ""
-        if self._kind == "products":
-            self._withdraw_products(day)
+        if library := _LIBRARIES.get(self._kind):
+            self._withdraw(library, day)
             return
         for accounts in self._missing_accounts(day):
             self.report.closed += len(accounts)
@@ -408,22 +413,22 @@ class _Run:
             return "各行的数据日期不一致,不能当作同一天的完整对账单"
         return ""
 
-    def _withdraw_products(self, day: str) -> None:
-        """What the bank's full list lacks is not on sale any longer: it ends the day before."""
+    def _withdraw(self, library: Library, day: str) -> None:
+        """What the bank's full list lacks is not valid any longer: it ends the day before."""
         last = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
         gone = [
             dict(row) | {"valid_to": max(last, row["valid_from"] or last)}
-            for row in products.library(self._database.read())
+            for row in library.all(self._database.read())
             if self._statement.lacks(row["code"])
             and not (row["valid_to"] and row["valid_to"] < day)
         ]
         self.report.closed += len(gone)
         if gone and not self.report.dry_run:
-            self._database.write(lambda db: self._add_versions(db, gone))
+            self._database.write(lambda db: self._add_versions(db, library, gone))
 
-    def _add_versions(self, db: Db, versions: Iterable[dict[str, Any]]) -> None:
+    def _add_versions(self, db: Db, library: Library, versions: Iterable[dict[str, Any]]) -> None:
         for each in versions:
-            products.add_version(db, each, self._intake.now)
+            library.add_version(db, each, self._intake.now)
 
     def _missing_accounts(self, day: str) -> Iterator[list[str]]:
         after = ""

@@ -8,7 +8,7 @@ names, else whose phone it gives, else whose core number; else it waits.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -102,10 +102,12 @@ class Derivation:
         next_birthday: calendar, month, day, leap month and the first possible day, to the
             next day of greeting and its cycle; ``Invalid`` for a day that does not exist.
         layer_of: Assets in yuan to the slug of the layer.
+        segments: Segments that may choose recipients, by slug and by what they are called.
     """
 
     next_birthday: NextBirthday
     layer_of: Callable[[int | None], str]
+    segments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the bank lists for everybody: products and events, rows against what is remembered."""
+"""What the bank lists for everybody (products, offers, events): rows against what is remembered."""
 
 from __future__ import annotations
 
@@ -6,39 +6,64 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.importing import Row, RowProblem
-from bot.store import events, products
+from bot.store import events
 from bot.store.db import Db
 from bot.store.intake import Intake, Plan, Planner
+from bot.store.library import OFFERS, PRODUCTS, Library
 
 
 @dataclass(slots=True)
-class ProductPlan(Plan):
-    """A changed product is a new version beside the old one; nothing is overwritten."""
+class VersionPlan(Plan):
+    """What changed is a new version beside the old one; nothing is overwritten."""
+
+    library: Library = PRODUCTS
 
     def write(self, db: Db, intake: Intake) -> None:
         """Write the changes of this batch."""
-        for product in self.kept.values():
-            products.add_version(db, product, intake.now)
+        for each in self.kept.values():
+            self.library.add_version(db, each, intake.now)
 
 
 def plan_products(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:  # noqa: ARG001  # as its kin
-    """What a product says in the bank's file; a blank cell changes nothing."""
-    plan = ProductPlan()
-    known = {row["code"]: dict(row) for row in products.current(db, _codes(rows))}
+    """What the bank's file says of its products."""
+    return _plan_versions(db, PRODUCTS, rows)
+
+
+def plan_offers(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:
+    """What the bank's file says of merchants' offers; never fewer than are set aside."""
+    taken = {row["code"]: row["taken"] for row in OFFERS.current(db, _codes(rows))}
+    segments, good, problems = intake.derivation.segments, [], []
+    for row in rows:
+        called = row.values.get("segment", "")
+        if called and called not in segments:
+            may = "、".join(dict.fromkeys(segments.values()))
+            why = f"没有这个客群,或者它用到敏感信息,不能用来选人;可填:{may};不限就留空"
+            problems.append(RowProblem(row.line, "客群", why))
+        elif row.values["stock"] < taken.get(row.values["code"], 0):
+            why = f"已有 {taken[row.values['code']]} 份留给客户,份数不能改到比这少"
+            problems.append(RowProblem(row.line, "份数", why))
+        else:
+            good.append(row._replace(values=row.values | {"segment": segments.get(called)}))
+    plan = _plan_versions(db, OFFERS, good)
+    plan.problems += problems
+    return plan
+
+
+def _plan_versions(db: Db, library: Library, rows: Sequence[Row]) -> Plan:
+    """A blank cell changes nothing."""
+    plan = VersionPlan(library=library)
+    known = {row["code"]: dict(row) for row in library.current(db, _codes(rows))}
     for row in rows:
         code = row.values["code"]
         old = known.get(code)
-        before = {name: old[name] for name in products.FACTS} if old else products.BLANK
-        fresh = {name: row.values.get(name) for name in products.FACTS}
-        product = {
-            "code": code,
-            **before,
-            **{name: value for name, value in fresh.items() if value is not None},
-        }
-        differs = old is None or any(product[name] != old[name] for name in products.FACTS)
+        before = {name: old[name] for name in library.facts} if old else library.blank
+        fresh = {name: row.values.get(name) for name in library.facts}
+        told = {name: value for name, value in fresh.items() if value is not None}
+        said = {"code": code, **before, **told}
+        differs = old is None or any(said[name] != old[name] for name in library.facts)
         plan.count(old, differs=differs)
         if differs:
-            known[code] = plan.kept[code] = product
+            known[code] = plan.kept[code] = said
     return plan
 
 
@@ -77,5 +102,9 @@ def _codes(rows: Sequence[Row]) -> set[str]:
     return {row.values["code"] for row in rows}
 
 
-LISTINGS: dict[str, Planner] = {"products": plan_products, "events": plan_events}
+LISTINGS: dict[str, Planner] = {
+    "products": plan_products,
+    "events": plan_events,
+    "offers": plan_offers,
+}
 """By kind; nothing of these waits for a person."""

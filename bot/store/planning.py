@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from bot.store import journeys
+from bot.store import alliance, journeys
 from bot.store.choosing import Choice
 from bot.store.db import Db, Row
 
@@ -29,6 +29,10 @@ FROM {source} AND {chosen}
 ON CONFLICT (key) DO NOTHING
 """
 _LISTED = "SELECT {who} AS subject FROM {source} AND {chosen}"
+_PLANNED = """
+EXISTS (SELECT 1 FROM push k
+  WHERE k.key = :occasion || ':' || {cycle} || ':' || {who} || ':' || :step)
+"""
 _BORN = "customer c WHERE c.next_birthday_on = :on AND c.birthday_calendar = :calendar"
 # Two maturities of one customer on a day are one notice; the holding's manager sends it when
 # they are a friend of the customer. Three covering indexes answer everything: the plus and
@@ -105,6 +109,10 @@ _TO_ALL = _Way(_EVERYBODY)
 _TO_GROUPS = _Way(_GROUPS, sender="g.owner")
 
 
+NO_OFFER = "no_offer"
+"""No alliance offer is left, valid and meant for a customer."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlanStep:
     """One campaign, step and occurrence on one day, for one statement.
@@ -116,6 +124,7 @@ class PlanStep:
         holdout: Per cent that get nothing.
         way: Of a journey.
         values: What the occasion's source names.
+        offer: The kind of alliance offer; who has none to come is not planned.
     """
 
     campaign: str
@@ -135,6 +144,7 @@ class PlanStep:
     way: journeys.Way | None = None
     subject: str = "{}"
     values: Mapping[str, Any] = field(default_factory=dict)
+    offer: str = ""
 
     @property
     def _parts(self) -> dict[str, str]:
@@ -153,7 +163,8 @@ class PlanStep:
 
     def statement(self) -> str:
         """The statement that plans it."""
-        return _INSERT.format(**self._parts, chosen=self.choice.where)
+        chosen = f"{self.choice.where} AND {alliance.ANY}" if self.offer else self.choice.where
+        return _INSERT.format(**self._parts, chosen=chosen)
 
     def bound(self, selection: int | None, now: int) -> dict[str, Any]:
         """What the statement names."""
@@ -172,15 +183,23 @@ class PlanStep:
             "useful": self.useful_until,
             "selection": selection,
             "now": now,
+            "offer": self.offer,
             **self.choice.values,
             **self.values,
         }
 
-    def left_out(self) -> str:
-        """The statement that lists those whom ``exclude`` keeps from it; "" when it has none."""
-        unwanted = self.choice.unwanted
-        chosen = f"{self.choice.wanted} AND {unwanted}"
-        return _LISTED.format(**self._parts, chosen=chosen) if unwanted else ""
+    def left_out(self) -> dict[str, str]:
+        """The statements that list who is kept from it, by the rule that does."""
+        found = {}
+        if unwanted := self.choice.unwanted:
+            found["excluded"] = f"{self.choice.wanted} AND {unwanted}"
+        if self.offer:
+            found[NO_OFFER] = f"{self.choice.where} AND NOT {alliance.ANY} AND NOT {_PLANNED}"
+        parts = self._parts
+        return {
+            rule: _LISTED.format(**parts, chosen=chosen.format(**parts))
+            for rule, chosen in found.items()
+        }
 
 
 def plan(db: Db, steps: Iterable[PlanStep], now: int) -> int:
@@ -200,11 +219,13 @@ def plan(db: Db, steps: Iterable[PlanStep], now: int) -> int:
     return planned
 
 
-def left_out(db: Db, step: PlanStep, now: int) -> list[str]:
-    """The customers or groups whom ``exclude`` keeps from a step."""
-    statement = step.left_out()
-    rows = db.rows(statement, **step.bound(None, now)) if statement else []
-    return [row["subject"] for row in rows]
+def left_out(db: Db, step: PlanStep, now: int) -> list[tuple[str, str]]:
+    """The customers or groups who are kept from a step, each with the rule that does."""
+    return [
+        (row["subject"], rule)
+        for rule, statement in step.left_out().items()
+        for row in db.rows(statement, **step.bound(None, now))
+    ]
 
 
 def _start(db: Db, step: PlanStep) -> None:

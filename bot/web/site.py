@@ -18,6 +18,7 @@ from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
 from bot.web.console import (
     activities,
+    alliance,
     board,
     cases,
     customers,
@@ -79,6 +80,7 @@ def build_site(services: Services) -> FastAPI:
         versions,
         groups,
         activities,
+        alliance,
         reports,
         rules,
         auth,

@@ -13,8 +13,9 @@ from test_approvals import ANN, CITY, LEE, Desk, texts
 from bot.clock import FixedClock
 from bot.model import Role
 from bot.rulebook import Rulebook
-from bot.store import consents, products
+from bot.store import consents
 from bot.store.db import Database, Db
+from bot.store.library import PRODUCTS
 from bot.store.sight import Viewer
 from bot.vault import Vault
 
@@ -49,7 +50,7 @@ approver: compliance
 
 
 def product(code: str, kind: str, risk: str = "", **more: Any) -> dict[str, Any]:
-    blank = dict.fromkeys(products.FACTS, "") | dict.fromkeys(("minimum", "valid_to"))
+    blank = dict.fromkeys(PRODUCTS.facts, "") | dict.fromkeys(("minimum", "valid_to"))
     said = {"name": f"品{code}", "issuer": "某理财公司", "term": "半年", "registration": "Z1"}
     own = {"fees": "无申购费", "rate": 1.75, "valid_from": "2026-01-01", "contract_version": "V1"}
     return {"code": code, "kind": kind, "risk_level": risk} | {
@@ -78,7 +79,7 @@ def desk(store: Database, vault: Vault, clock: FixedClock, rules: Rulebook) -> D
 
     def fill(db: Db) -> None:
         for each in LIBRARY:
-            products.add_version(db, each, 0)
+            PRODUCTS.add_version(db, each, 0)
         db.run("UPDATE staff SET certificates = '理财,基金' WHERE userid = 'lin'")
 
     store.write(fill)
@@ -163,7 +164,7 @@ def test_S2_a_tolerance_lowered_after_planning_stops_the_message(desk: Desk) -> 
 def test_G9_a_product_that_left_the_list_holds_the_text(desk: Desk) -> None:
     version_id = activate(desk)
     gone = product("W2", "wealth", "R2", valid_to="2026-11-23")
-    desk.branch.store.write(lambda db: products.add_version(db, gone, 1))
+    desk.branch.store.write(lambda db: PRODUCTS.add_version(db, gone, 1))
     assert [] == sent(desk)
     assert "active" == desk.status(version_id)
 
@@ -172,7 +173,7 @@ def test_A2_K3_changed_facts_of_a_product_void_the_approval(desk: Desk) -> None:
     activate(desk)
     desk.branch.plan()
     new = product("D3", "time_deposit", rate=1.55)
-    desk.branch.store.write(lambda db: products.add_version(db, new, 1))
+    desk.branch.store.write(lambda db: PRODUCTS.add_version(db, new, 1))
     desk.branch.send()
     assert [] == texts(desk)
     assert [("hold", '["G6"]')] == desk.branch.decisions("wm_a")

@@ -10,9 +10,9 @@ import pytest
 
 from bot.clock import FixedClock
 from bot.importing import ImportReport
-from bot.store import products
 from bot.store.db import Database
 from bot.store.imports import Derivation, import_file
+from bot.store.library import PRODUCTS, in_force
 from bot.vault import Vault
 from scheduler.lunar import next_birthday
 
@@ -49,7 +49,7 @@ def figures(report: ImportReport) -> tuple[int, int, int, int]:
 
 def test_k3_products_are_kept_with_all_their_facts(store: Database, take: Take) -> None:
     assert (2, 0, 0, 0) == figures(take(WEALTH + DEPOSIT))
-    deposit, wealth = products.current(store.read(), ["W1", "D3"])
+    deposit, wealth = PRODUCTS.current(store.read(), ["W1", "D3"])
     assert ("D3", "time_deposit", 1.75, 50) == (
         deposit["code"],
         deposit["kind"],
@@ -76,12 +76,12 @@ def test_k3_a_changed_product_is_a_new_version_beside_the_old_one(
     store: Database, take: Take
 ) -> None:
     take(DEPOSIT)
-    (before,) = products.current(store.read(), ["D3"])
+    (before,) = PRODUCTS.current(store.read(), ["D3"])
     assert (0, 1, 0, 0) == figures(take(DEPOSIT.replace("1.75", "1.65")))
-    (now,) = products.current(store.read(), ["D3"])
+    (now,) = PRODUCTS.current(store.read(), ["D3"])
     assert (1.65, 1.75) == (now["rate"], before["rate"])
     assert now["facts_hash"] != before["facts_hash"]
-    assert [1.65, 1.75] == [row["rate"] for row in products.history(store.read(), "D3")]
+    assert [1.65, 1.75] == [row["rate"] for row in PRODUCTS.history(store.read(), "D3")]
 
 
 def test_a_blank_cell_changes_nothing(store: Database, take: Take) -> None:
@@ -93,16 +93,16 @@ def test_a_blank_cell_changes_nothing(store: Database, take: Take) -> None:
 def test_a_full_list_ends_what_it_lacks(store: Database, take: Take) -> None:
     take(WEALTH + DEPOSIT)
     assert (0, 0, 1, 1) == figures(take(DEPOSIT, date(2026, 11, 24)))
-    (wealth,) = products.current(store.read(), ["W1"])
+    (wealth,) = PRODUCTS.current(store.read(), ["W1"])
     assert "2026-11-23" == wealth["valid_to"]
-    assert products.is_on_sale(wealth, date(2026, 11, 23))
-    assert not products.is_on_sale(wealth, date(2026, 11, 24))
+    assert in_force(wealth, date(2026, 11, 23))
+    assert not in_force(wealth, date(2026, 11, 24))
     assert (0, 0, 1, 0) == figures(take(DEPOSIT, date(2026, 11, 24)))
 
 
 def test_a_trial_run_changes_nothing(store: Database, take: Take) -> None:
     assert (2, 0, 0, 0) == figures(take(WEALTH + DEPOSIT, dry_run=True))
-    assert [] == products.library(store.read())
+    assert [] == PRODUCTS.all(store.read())
 
 
 @pytest.mark.parametrize(
@@ -121,4 +121,4 @@ def test_a_row_that_cannot_be_used_is_told_and_the_others_are_kept(
     report = take(row + "C1,城东信用卡,信用卡,,,,,,,,,,,\n")
     assert (1, 1) == (report.new, len(report.bad))
     assert words in report.bad[0].problem
-    assert ["C1"] == [row["code"] for row in products.library(store.read())]
+    assert ["C1"] == [row["code"] for row in PRODUCTS.all(store.read())]

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse, Response
 from bot.actions import Refuse
 from bot.clock import today
 from bot.model import ExternalUserId, Layer
-from bot.store import consents, journal, lists, views
+from bot.store import alliance, consents, journal, lists, views
 from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
@@ -104,6 +104,7 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
             {"row": each, "matter": teller.matter(each), "topic": teller.topic(each)}
             for each in lists.pressing_cases(db, person.viewer, only, limit=10)
         ],
+        benefits=alliance.of_customer(db, external_userid),
         staff=teller.staff,
         opens_group=teller.opens_group,
         chart=bars(profile.days(today(services.clock))),

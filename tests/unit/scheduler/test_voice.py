@@ -45,6 +45,11 @@ SAMPLE = {
     "names": "王姐2位、李叔(候补)",
     "left": 3,
     "count": 3,
+    "offer_merchant": "老街面馆",
+    "offer_benefit": "招牌牛肉面一碗",
+    "offer_address": "东山路12号",
+    "offer_until": "12月31日(周四)",
+    "offer_condition": "来网点签到就能领",
 }
 TODAY = date(2026, 11, 28)
 
