@@ -24,6 +24,10 @@ _FITTING = f"""
 """
 ANY = f"EXISTS (SELECT 1 FROM alliance_offer o WHERE {_FITTING})"
 """Whether there is something for ``customer c``; names ``:offer`` and ``:on``."""
+NONE = f"""
+NOT {ANY} AND EXISTS (SELECT 1 FROM alliance_offer o WHERE o.is_current = 1 AND o.kind = :offer)
+"""
+"""Whether there is nothing for ``customer c``, though the bank lists something of the kind."""
 # The narrowest first: what is for few is for nobody else.
 _BEST = f"""
 SELECT o.* FROM alliance_offer o CROSS JOIN customer c

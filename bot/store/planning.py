@@ -194,7 +194,7 @@ class PlanStep:
         if unwanted := self.choice.unwanted:
             found["excluded"] = f"{self.choice.wanted} AND {unwanted}"
         if self.offer:
-            found[NO_OFFER] = f"{self.choice.where} AND NOT {alliance.ANY} AND NOT {_PLANNED}"
+            found[NO_OFFER] = f"{self.choice.where} AND {alliance.NONE} AND NOT {_PLANNED}"
         parts = self._parts
         return {
             rule: _LISTED.format(**parts, chosen=chosen.format(**parts))

@@ -46,8 +46,8 @@ personal: false
 holdout: 0
 approver: compliance
 ---
-街坊{{{{ offer_merchant }}}}给咱们留了一份{{{{ offer_benefit }}}}，{{{{ offer_condition }}}}。
-店在{{{{ offer_address }}}}，{{{{ offer_until }}}}前都能用。
+街坊{{{{ offer_merchant }}}}给咱们备了{{{{ offer_benefit }}}}，{{{{ offer_condition }}}}。
+店在{{{{ offer_address }}}}，有效到{{{{ offer_until }}}}。
 {{{{ stop_way }}}}
 ——{{{{ branch }}}} {{{{ sender_name }}}}
 """
@@ -194,8 +194,8 @@ def test_the_text_says_merchant_benefit_condition_address_and_end(
     branch.send()
     (task,) = branch.wecom.tasks
     assert (
-        "街坊老街面馆给咱们留了一份招牌牛肉面一碗，来网点签到就能领。\n"
-        "店在东山路12号，12月31日(周四)前都能用。\n"
+        "街坊老街面馆给咱们备了招牌牛肉面一碗，来网点签到就能领。\n"
+        "店在东山路12号，有效到12月31日(周四)。\n"
         "不想收到这类消息，回复「退订」就行。\n——东山支行 林一"
     ) == task.text
 

@@ -49,7 +49,7 @@ def test_K6_the_console_refuses_a_condition_about_money(
     answer = act(head, "/offers", **NOODLES | {"condition": condition})
     assert (422, True, True) == (
         answer.status,
-        "不能以存款、余额、转账、开户办卡、买产品或介绍别人来办为条件" in answer.text,
+        "没有登记：「条件」送权益不能以存款" in answer.text,
         "老街面馆" in answer.text,
     )
     assert [] == OFFERS.all(madeup.database.read())

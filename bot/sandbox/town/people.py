@@ -184,6 +184,7 @@ class Town:
     people: dict[str, Persona]
     events: tuple[dict[str, Any], ...]
     products: tuple[dict[str, Any], ...]
+    offers: tuple[dict[str, Any], ...]
     history: tuple[tuple[int, float, Line], ...]
     today: tuple[tuple[float, Line], ...]
     later: tuple[tuple[float, Line], ...]
@@ -235,6 +236,7 @@ def load_town(folder: Path = HERE, seed: int = 20261201) -> Town:
         people,
         tuple(written["events"]),
         tuple(written["products"]),
+        tuple(written["offers"]),
         tuple(reader.history()),
         tuple(reader.today()),
         tuple(reader.later()),

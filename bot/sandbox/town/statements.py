@@ -15,7 +15,7 @@ from openpyxl import Workbook
 from bot.sandbox.town.people import Persona, Town, load_town
 
 Row = dict[str, str | int | float]
-KINDS = ("staff", "products", "customers", "holdings", "consents", "events")
+KINDS = ("staff", "products", "customers", "holdings", "consents", "events", "offers")
 
 _CONSENT_AGE = timedelta(days=60)
 _RISK_AGE = timedelta(days=200)
@@ -53,6 +53,7 @@ def core_files(
         "holdings": lambda: _csv(into / "holdings.csv", _holdings(known, day)),
         "consents": lambda: _csv(into / "consents.csv", _consents(known, day), "gb18030"),
         "events": lambda: _csv(into / "events.csv", _events(town, day)),
+        "offers": lambda: _csv(into / "offers.csv", _offers(town, day)),
     }
     return {kind: write() for kind, write in writers.items() if kind in kinds}
 
@@ -209,4 +210,22 @@ def _events(town: Town, day: date) -> Iterable[Row]:
             "host": one["host"],
             "sign_up_until": f"{(day + timedelta(days=one['until'])).isoformat()} 18:00",
             "audience": one["audience"],
+        }
+
+
+def _offers(town: Town, day: date) -> Iterable[Row]:
+    """What merchants of the street give; Chinese headers, and the words that people would write."""
+    for one in town.offers:
+        yield {
+            "代码": one["code"],
+            "商户": one["merchant"],
+            "类别": one["kind"],
+            "权益": one["benefit"],
+            "网点": town.branch,
+            "地址": one["place"],
+            "客群": one["segment"],
+            "条件": one["condition"],
+            "份数": one["stock"],
+            "生效": (day + timedelta(days=one["from"])).isoformat(),
+            "失效": (day + timedelta(days=one["to"])).isoformat(),
         }

@@ -52,7 +52,7 @@ def _list(
         whole=who.role in _EVERYWHERE,
         conditions=SLUGS,
         segments=[each for each in services.rules.segments if not each.people_only],
-        wrong=wrong,
+        flaw=wrong,
         given=dict.fromkeys(_TITLES, "") | (given or {}),
     )
     return answer
