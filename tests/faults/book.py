@@ -197,6 +197,13 @@ class Book:
             if p.refused_at and not p.silent_at and not p.gone
         ]
 
+    def unsaid(self) -> list[str]:
+        """Errands that failed because a text asks for what nobody gives."""
+        rows = self.year.life.bot.database.read().rows(
+            "SELECT DISTINCT reason FROM outbox WHERE state = 'failed' AND reason LIKE '话术%'"
+        )
+        return [row["reason"] for row in rows]
+
     def over_caps(self) -> list[tuple[str, date]]:
         """More than one a day, two in seven days or six in thirty, whatever it was but service."""
         days: dict[str, list[date]] = {}

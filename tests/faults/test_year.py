@@ -83,4 +83,5 @@ def _all_is_well(year: Year, capsys: pytest.CaptureFixture[str]) -> None:
     assert book.sent_after_refusal() == []
     assert book.never_silent() == []
     assert book.over_caps() == []
+    assert book.unsaid() == []
     assert book.out_of_hours() == []
