@@ -58,8 +58,9 @@ _EVE = re.compile(
 _DECIMAL = re.compile("点[零一二三四五六七八九\\d]{1,2}(?![十分\\d刻零一二三四五六七八九])")
 _UNTIL = re.compile(r"(?:截止到?|截至|直到|不晚于|早于)$")
 _AFTER = re.compile(
-    r"\s?(?:(?:包括)?[及或]?(?:之后|以后|以来)|起(?![床来])|开始|后(?![天面年]|来))"
+    r"\s?(?:(?:包括)?[及或]?(?:之后|以后|以来)|起(?![床来])|开始(?![装弄修砸拆铺刷改动])|后(?![天面年]|来))"
 )
+"""下周一开始装 is that day: works that begin are dated by their beginning."""
 _TO = re.compile(r"\s?(?:到|至|-|~|[和与])\s?")
 _BETWEEN = re.compile(r"之?间")
 _FROM = re.compile(r"[从自由]$")

@@ -88,11 +88,15 @@ _SOME_ONE = re.compile("一个(?![人位])(?=[\u4e00-\u9fff])")
 _IN_ALL = re.compile(
     rf"(?:总共|一共|共|加起来|合计|统共)是?(?P<n>\d{{1,2}}|[{_D}十俩仨])\s?(?:个|位|人|口|名)?"
 )
+_CORRECTED = re.compile("(?:不对|错了|说错|不是)[,. ]*(?:应该)?是?(?=.{0,4}月)")
 _RESULT_WITH_TEXT = re.compile("总共|一共|共|加起来|合计|统共")
 
 
 def birth(text: str, start: int, end: int, today: date) -> dict[str, Any] | None:
-    """Calendar, month, day and year of a birth date in a span; None without month and day."""
+    """Calendar, month, day and year of a birth date in a span; None without day and year."""
+    corrected = _CORRECTED.search(text, start)
+    if corrected:
+        start, end = corrected.end(), len(text)
     found = _BIRTH.search(text, start, end)
     value: dict[str, Any] = {}
     calendar = None
@@ -107,18 +111,21 @@ def birth(text: str, start: int, end: int, today: date) -> dict[str, Any] | None
         if feast:
             value["month"], value["day"], calendar = _FEASTS[feast.group()]
         elif not _relative(text, start, end, today, value):
-            return None
+            return _year(text, start, end, today) or None
     if calendar != "lunar" or found is None or _SOLAR_SAID.search(text, start, end):
-        calendar = _named(text, start, end) or calendar
+        calendar = _named(text, start, end) or _named(text, 0, len(text)) or calendar
     if calendar:
         value["calendar"] = calendar
-    year = _YEAR.search(text, start, end)
-    full = atoms.full_year(year["y"] or year["y4"], today) if year else None
-    if full and 1920 <= full <= today.year:
-        value["year"] = full
+    value |= _year(text, start, end, today) or _year(text, 0, len(text), today)
     if not value.get("day") or not value.get("month") or value["day"] > 31:
         return None
     return value
+
+
+def _year(text: str, start: int, end: int, today: date) -> dict[str, Any]:
+    found = _YEAR.search(text, start, end)
+    full = atoms.full_year(found["y"] or found["y4"], today) if found else None
+    return {"year": full} if full and 1920 <= full <= today.year else {}
 
 
 def _day(found: re.Match[str]) -> int | None:
