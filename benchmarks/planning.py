@@ -32,7 +32,7 @@ from bot.store import migrations, planning
 from bot.store.db import Db, connect
 from config.settings import Settings
 
-_NOW = int(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
+NOW = int(datetime(2026, 11, 24, tzinfo=UTC).timestamp() * 1000)
 _MEMORY_MOST = 300
 _MIDWAY = 0.4
 """The share of a run after which the process is killed."""
@@ -59,10 +59,10 @@ def data(customers: int) -> Path:
     return folder
 
 
-def _steps(db: Db) -> list[planning.PlanStep]:
+def steps_of(db: Db) -> list[planning.PlanStep]:
     """The day's steps by the texts in force."""
     rules = rulebook()
-    return plan_steps(rules, DAY, permits_of(db, rules, rules.moment(_NOW)))
+    return plan_steps(rules, DAY, permits_of(db, rules, rules.moment(NOW)))
 
 
 def plan_day(scale: Scale) -> list[Figure]:
@@ -70,15 +70,15 @@ def plan_day(scale: Scale) -> list[Figure]:
     folder = data(scale.customers)
     connection = connect(folder / "qunguan.db")
     db = Db(connection)
-    steps = _steps(db)
+    steps = steps_of(db)
     _make_floor_table(db)
     again: list[float] = []
     found: dict[str, int] = {}
 
     def ours(_round: int) -> float:
         _empty(db, "push")
-        seconds, found["rows"] = _timed(db, lambda: planning.plan(db, steps, _NOW))
-        repeated, found["again"] = _timed(db, lambda: planning.plan(db, steps, _NOW))
+        seconds, found["rows"] = _timed(db, lambda: planning.plan(db, steps, NOW))
+        repeated, found["again"] = _timed(db, lambda: planning.plan(db, steps, NOW))
         again.append(repeated / seconds)
         return seconds
 
@@ -126,6 +126,17 @@ def plan_day(scale: Scale) -> list[Figure]:
             note="planned again, and after SIGKILL in the middle",
         ),
     ]
+
+
+def planned_once(db: Db, steps: list[planning.PlanStep]) -> float:
+    """Seconds of planning the day from nothing."""
+    emptied(db)
+    return _timed(db, lambda: planning.plan(db, steps, NOW))[0]
+
+
+def emptied(db: Db) -> None:
+    """Nothing is planned."""
+    _empty(db, "push")
 
 
 def plan_insert(scale: Scale) -> list[Figure]:
@@ -197,7 +208,10 @@ def _empty(db: Db, table: str) -> None:
 
 def _make_floor_table(db: Db) -> None:
     db.run("DROP TABLE IF EXISTS floor_push")
-    made = db.rows("SELECT sql FROM sqlite_master WHERE tbl_name = 'push' AND sql IS NOT NULL")
+    made = db.rows(
+        "SELECT sql FROM sqlite_master WHERE tbl_name = 'push' AND sql IS NOT NULL"
+        " AND type IN ('table', 'index')"
+    )
     for (sql,) in made:
         renamed = sql.replace("INDEX push_", "INDEX floor_push_").replace(" push ", " floor_push ")
         db.run(renamed.replace("TABLE push", "TABLE floor_push"))
@@ -205,7 +219,7 @@ def _make_floor_table(db: Db) -> None:
 
 def _floor_statement(steps: list[planning.PlanStep]) -> tuple[str, dict[str, Any]]:
     parts: list[str] = []
-    values: dict[str, Any] = {"on": DAY.isoformat(), "now": _NOW}
+    values: dict[str, Any] = {"on": DAY.isoformat(), "now": NOW}
     for step in steps:
         number = len(parts)
         if step.occasion == "birthday":
@@ -268,9 +282,9 @@ def _killed(folder: Path, db: Db, wanted: int, seconds: float) -> tuple[int, int
 def main(folder: Path) -> None:
     connection = connect(folder / "qunguan.db")
     db = Db(connection)
-    steps = _steps(db)
+    steps = steps_of(db)
     print("planning", flush=True)
-    seconds, rows = _timed(db, lambda: planning.plan(db, steps, _NOW))
+    seconds, rows = _timed(db, lambda: planning.plan(db, steps, NOW))
     # The peak since this program began; getrusage would count its parent's as well.
     status = Path("/proc/self/status").read_text("utf-8")
     memory = int(status.partition("VmHWM:")[2].split()[0]) / 1024
