@@ -28,6 +28,8 @@ rules = typer.Typer(
     name="rules", help="规则和词:核对、试读、打分,看成绩,导出标注过的话。", no_args_is_help=True
 )
 app.add_typer(rules)
+keys = typer.Typer(name="keys", help="落盘加密的密钥:查看、更换、作废。", no_args_is_help=True)
+app.add_typer(keys)
 
 
 class Role(StrEnum):
@@ -186,6 +188,50 @@ def erase(external_userid: str) -> None:
     from bot.running import erase_person
 
     typer.echo(erase_person(_settings(), external_userid))
+
+
+@keys.command(name="list")
+def list_keys() -> None:
+    """列出每个密钥:哪种算法、何时起用、名下还有多少条记录。"""
+    from bot.rekeying import status
+    from bot.rulerecord import opened
+
+    with opened(_settings()) as bot:
+        for line in status(bot):
+            typer.echo(line)
+
+
+@keys.command(name="rotate")
+def rotate_keys() -> None:
+    """换一个新密钥,把全部密文分批重新加密;不用停机,中断了再运行一次就接着做。"""
+    from bot.rekeying import Rotation, rotate
+    from bot.rulerecord import opened
+
+    with opened(_settings()) as bot:
+        for line in rotate(bot, Rotation(bot.database, bot.vault, _bar)):
+            typer.echo(line)
+
+
+@keys.command(name="retire")
+def retire_keys(
+    now: Annotated[bool, typer.Option("--now", help="换下不到一天也作废")] = False,
+) -> None:
+    """销毁已经没有数据的旧密钥;此后用它加密的东西(例如别处留下的副本)再也读不出来。"""
+    from bot.rekeying import retire
+    from bot.rulerecord import opened
+
+    with opened(_settings()) as bot:
+        for line in retire(bot, at_once=now):
+            typer.echo(line)
+
+
+def _bar(done: int, of: int) -> None:
+    """A bar on a terminal, nothing in a pipe."""
+    if sys.stderr.isatty():
+        full = 40 * done // max(of, 1)
+        end = "\n" if done == of else ""
+        sys.stderr.write(f"\r[{'█' * full}{'░' * (40 - full)}] {done}/{of}{end}")
+        sys.stderr.flush()
 
 
 @rules.command(name="check")

@@ -16,7 +16,7 @@ import structlog
 from bot.actions import CloseCase, Errand, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
 from bot.clock import Clock, open_clock, today
-from bot.errors import Invalid, Retry
+from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
 from bot.links import EventLinks, LoginLinks, OutLinks
@@ -27,11 +27,13 @@ from bot.opening import (
     open_archive,
     open_doubts,
     open_model,
+    open_ring,
     open_shared,
     share_the_way,
     sole_use,
 )
-from bot.store import migrations, rings
+from bot.readiness import readiness
+from bot.store import migrations
 from bot.store.db import Database, Db
 from bot.vault import Vault
 from bot.web.door import Door
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from bot.reloading import RuleWatch, Watching
     from bot.rulebook import Rulebook
     from bot.shared import Shared
+    from bot.store.keys import Ring
     from bot.web.services import Services
     from bot.wecom import WeComClient
     from bot.worker import Worker
@@ -86,7 +89,12 @@ class Bot:
     @cached_property
     def vault(self) -> Vault:
         """Encryption at rest."""
-        return Vault(self.settings.qunguan_secret_key.get_secret_value())
+        return Vault(self.settings.qunguan_secret_key.get_secret_value(), self.ring)
+
+    @cached_property
+    def ring(self) -> Ring:
+        """The keys of the store."""
+        return open_ring(self.settings, self.database, self.clock)
 
     @cached_property
     def database(self) -> Database:
@@ -461,26 +469,7 @@ class Bot:
 
     def readiness(self) -> dict[str, Any]:
         """What ``/readyz`` tells: problems, and the figures behind them."""
-        problems: list[str] = []
-        found: dict[str, Any] = {"problems": problems}
-        try:
-            self.database.write(lambda db: db.value("SELECT 1"))
-            if migrations.revision_of(self.settings.database_place) != migrations.HEAD:
-                problems.append("migrations")
-            if rings.holder(self.database.read()) is None:
-                problems.append("scheduler_lease")
-        except Exception:  # whatever the reason, nothing can be kept
-            log.exception("storage cannot be written")
-            problems.append("storage")
-        try:
-            lag, (waiting, aside) = self.inbox.lag_seconds(), self.inbox.depth()
-        except Retry as trouble:
-            log.warning("the inbox cannot be read", reason=str(trouble))
-            return {"problems": [*problems, "inbox"]}
-        if lag > 60:
-            problems.append("lag")
-        found["inbox"] = {"waiting": waiting, "set_aside": aside, "lag_seconds": round(lag, 1)}
-        return found
+        return readiness(self.settings, self.database, self.inbox)
 
     def metrics(self) -> str:
         """Prometheus text."""

@@ -22,6 +22,7 @@ from bot.proving import prove
 from bot.rulebook import load_rulebook
 from bot.running import load_settings
 from bot.store import journal, migrations
+from bot.vault import SPELLED
 from bot.wire import CallbackKeys
 from config.settings import Settings
 from scheduler.release import verify_release
@@ -75,6 +76,7 @@ def run_checks() -> Iterator[Result]:
     yield from first
     if any(each.name == "存储" and not each.good for each in first):
         return  # without it nothing else can be tried
+    yield from _attempts([("静态加密", lambda: _at_rest(settings))])
     yield from _shared_services(settings)
     yield from _calendar(settings)
     if settings.qunguan_doubts == "on":
@@ -129,6 +131,16 @@ def _storage(settings: Settings) -> str:
         bot.database.close()
     where = "PostgreSQL " if settings.database_url else ""
     return f"{where}可读写,{'已升级到' if changed else '已是'}当前版本"
+
+
+def _at_rest(settings: Settings) -> str:
+    """The secret opens the keys of the store, and the cipher is there."""
+    bot = Bot(settings)
+    try:
+        key = bot.vault.key
+    finally:
+        bot.database.close()
+    return f"{SPELLED[key.cipher]},第 {key.number} 号密钥"
 
 
 def _shared_services(settings: Settings) -> Iterator[Result]:

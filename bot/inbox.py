@@ -9,6 +9,7 @@ effects, so a crash in between only means that they are worked again.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -136,6 +137,10 @@ class Inbox:
             db.value("SELECT count(*) FROM inbox WHERE state = 0"),
             db.value("SELECT count(*) FROM inbox WHERE state = 2"),
         )
+
+    def queued_elsewhere(self) -> Iterator[bytes]:
+        """Sealed bodies that wait outside the store: here none do."""
+        return iter(())
 
     def lag_seconds(self) -> float:
         """Age of the oldest item that waits; 0 when none does."""

@@ -10,16 +10,20 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import Invalid
+from bot.store.keys import Ring
 from bot.store.retention import WORDS_DAYS
-from bot.vault import Vault
+from bot.vault import need_secret
 from bot.wire import CallbackKeys
 from config.settings import PUBLIC_WECOM, Settings
 
 if TYPE_CHECKING:
     from bot.archive.pull import Decryptor
     from bot.archive.source import ArchiveSource
+    from bot.clock import Clock
     from bot.modelreader import ModelReader
     from bot.shared import Shared
+    from bot.store.db import Database
+    from bot.vault import Vault
     from handlers.reading.doubts import Doubts
     from scheduler.thresholds import ModelLimits
 
@@ -44,7 +48,22 @@ def check_settings(settings: Settings) -> None:
         raise Invalid("QUNGUAN_CLOCK 只能在沙盒或测试环境使用;连接正式企业微信时请去掉它")
     if settings.qunguan_model_url and not settings.qunguan_model_name:
         raise Invalid("设了 QUNGUAN_MODEL_URL,还要用 QUNGUAN_MODEL_NAME 写明模型的名称")
-    Vault(settings.qunguan_secret_key.get_secret_value())
+    need_secret(settings.qunguan_secret_key.get_secret_value())
+
+
+def open_ring(settings: Settings, database: Database, clock: Clock) -> Ring:
+    """The keys of a store.
+
+    Raises:
+        Invalid: The secret does not open them, or this machine lacks the cipher.
+    """
+    return Ring(
+        database,
+        settings.qunguan_secret_key.get_secret_value(),
+        before=settings.qunguan_secret_key_before.get_secret_value(),
+        cipher=settings.qunguan_cipher,
+        now=lambda: int(clock.now().timestamp() * 1000),
+    )
 
 
 def callback_keys(settings: Settings) -> dict[str, CallbackKeys]:

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     qunguan_host: str = Field("127.0.0.1", description="网页监听地址")
     qunguan_port: int = Field(8080, description="网页端口")
     qunguan_secret_key: SecretStr = Field(SecretStr(""), description="加密静态个人信息、签名会话")
+    qunguan_secret_key_before: SecretStr = Field(
+        SecretStr(""), description="更换 QUNGUAN_SECRET_KEY 时,原来的那一个"
+    )
+    qunguan_cipher: Literal["aes", "sm4"] = Field("aes", description="落盘加密:aes 或 sm4")
     qunguan_api_token: SecretStr = Field(
         SecretStr(""), description="JSON 接口的令牌;不设则接口关闭"
     )

@@ -16,7 +16,7 @@ import random
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from zlib import crc32
@@ -249,6 +249,11 @@ class SharedInbox(Inbox):
         """How many items wait, and how many were set aside."""
         waiting, aside = super().depth()
         return waiting + sum(self._of_each_lane("xlen")), aside
+
+    def queued_elsewhere(self) -> Iterator[bytes]:
+        """Sealed bodies that wait in Redis."""
+        for entries in self._of_each_lane("xrange"):
+            yield from (entry[b"body"] for _, entry in entries)
 
     def lag_seconds(self) -> float:
         """Age of the oldest item that waits; 0 when none does."""
