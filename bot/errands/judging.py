@@ -28,6 +28,7 @@ from bot.store import (
     people,
     planning,
     pushes,
+    sameness,
     talk,
     weighing,
 )
@@ -92,7 +93,8 @@ class Judge:
         standings = weighing.standings(db, [row["id"] for row in rows], at, quota) if fresh else {}
         known = permits_of(db, self.rules, at) if permits is None else permits
         left = _left_audience(db, rows, known)
-        switches, taken = pushes.kill_switches(db), Taken()
+        persons = sameness.persons_of(db, {subject_of(row) for row in rows})
+        switches, taken = pushes.kill_switches(db), Taken(persons)
         gate = Gate(self.rules.thresholds, self.rules.calendar)
 
         def one(push: Row) -> Judged:

@@ -20,12 +20,17 @@ _COUNTED = frozenset({Purpose.MARKETING, Purpose.GREETING})
 
 @dataclass
 class Taken:
-    """The sends of one batch, by customer or group."""
+    """The sends of one batch, by person or group.
 
+    ``persons`` names the person of the ids that are not the only one of theirs.
+    """
+
+    persons: Mapping[str, str] = field(default_factory=dict)
     _counted: Counter[str] = field(default_factory=Counter)
     _all: Counter[str] = field(default_factory=Counter)
     _campaigns: Counter[tuple[str, str]] = field(default_factory=Counter)
     _judged: set[int] = field(default_factory=set)
+    _went: set[tuple[str, str, str, str]] = field(default_factory=set)
 
     @staticmethod
     def in_order(rows: Iterable[Row]) -> list[Row]:
@@ -36,31 +41,41 @@ class Taken:
         """What the store knows, and what this batch has added to it."""
         if found is None:
             return None
-        who = subject_of(push)
+        who = self._person_of(push)
         waiting = sum(int(each) not in self._judged for each in json.loads(found["reserved"]))
         more = self._counted[who] + waiting
         return dict(found) | {
             "today": found["today"] + more,
             "week": found["week"] + more + (found["birthday_soon"] or 0),
             "month": found["month"] + more,
-            "channel": found["channel"] + self._all[who],
+            "channel": found["channel"] + self._all[subject_of(push)],
+            "key_used": found["key_used"] or self._occurrence(push) in self._went,
         }
 
     def of_campaign(self, campaign: str, subject: str = "") -> int:
         """How many of a campaign this batch lets go, to one customer or group or to all."""
-        return self._campaigns[campaign, subject]
+        return self._campaigns[campaign, self.persons.get(subject, subject)]
 
     def settle(self, push: Row, *, sent: bool) -> None:
         """A push was judged; one that goes takes its place, unless a task had it already."""
         self._judged.add(push["id"])
         if not sent or push["status"] == "tasked":
             return
-        who = subject_of(push)
-        self._all[who] += 1
+        who = self._person_of(push)
+        self._all[subject_of(push)] += 1
+        self._went.add(self._occurrence(push))
         self._campaigns[push["campaign"], ""] += 1
         self._campaigns[push["campaign"], who] += 1
         if push["purpose"] in _COUNTED:
             self._counted[who] += 1
+
+    def _person_of(self, push: Row) -> str:
+        return self.persons.get(subject_of(push), subject_of(push))
+
+    def _occurrence(self, push: Row) -> tuple[str, str, str, str]:
+        """What one person gets once; a birthday in two calendars is one birthday."""
+        cycle = "" if push["occasion"] == "birthday" else push["cycle"]
+        return self._person_of(push), push["occasion"], cycle, push["step"]
 
 
 def subject_of(push: Row) -> str:

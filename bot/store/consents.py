@@ -7,9 +7,11 @@ reading, since a customer who once said no may not be asked again for a while.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 
 from bot.errors import Invalid
+from bot.store import sameness
 from bot.store.db import Db, Row
 
 PURPOSES = ("service", "marketing", "profiling", "profiling_sensitive", "archive_analysis")
@@ -40,9 +42,29 @@ UPDATE customer SET
   profiling_ok = coalesce(({_LATEST.format("profiling")}), 0)
 WHERE external_userid = :external_userid
 """  # only the constants above are put in
+# Of one person's ids the strictest word counts: what one refused no other may do.
+_NO = f"""
+EXISTS (SELECT 1 FROM same_person a JOIN same_person b ON b.person = a.person
+  JOIN customer o ON o.external_userid = b.external_userid
+  WHERE a.external_userid = :external_userid
+    AND ({_LATEST.replace("customer.", "o.")}) = 0)
+"""
+_TIGHTEN = f"""
+UPDATE customer SET
+  marketing_ok = CASE WHEN {_NO.format("marketing")} THEN 0 ELSE marketing_ok END,
+  refused = CASE WHEN {_NO.format("marketing")} THEN 1 ELSE refused END,
+  sensitive_ok = CASE WHEN {_NO.format("profiling_sensitive")} THEN 0 ELSE sensitive_ok END,
+  profiling_ok = CASE WHEN {_NO.format("profiling")} THEN 0 ELSE profiling_ok END
+WHERE external_userid = :external_userid
+"""  # as above
 _REFUSED_AT = """
-SELECT max(at) FROM consent
-WHERE external_userid = :external_userid AND purpose = 'marketing' AND granted = 0
+SELECT max(at) FROM consent WHERE purpose = 'marketing' AND granted = 0
+  AND external_userid IN (SELECT value FROM json_each(:ids))
+"""
+_IMPERSONAL = f"""
+SELECT 1 FROM customer
+WHERE external_userid IN (SELECT value FROM json_each(:ids))
+  AND ({_LATEST.format("profiling")}) = 0
 """
 
 
@@ -88,13 +110,12 @@ def record_consent(
 
 
 def is_impersonal(db: Db, external_userid: str) -> bool:
-    """Whether a customer has switched personalisation off (T4): the newest word about it is no."""
-    said = db.value(
-        "SELECT granted FROM consent WHERE external_userid = :id AND purpose = 'profiling'"
-        " ORDER BY at DESC, granted LIMIT 1",
-        id=external_userid,
-    )
-    return bool(said == 0)
+    """Whether a customer has switched personalisation off (T4): the newest word about it is no.
+
+    Of one person's ids one no is enough.
+    """
+    ids = json.dumps(sameness.ids_of(db, external_userid))
+    return db.value(_IMPERSONAL, ids=ids) is not None
 
 
 def record_refusal(
@@ -143,7 +164,10 @@ def add_consents(db: Db, rows: list[dict[str, str | int]]) -> int:
 
 def derive_consent(db: Db, external_userids: Iterable[str]) -> None:
     """Set ``marketing_ok``, ``refused``, ``sensitive_ok`` and ``profiling_ok`` from the rows."""
-    db.many(_DERIVE, [{"external_userid": each} for each in sorted(set(external_userids))])
+    wanted = set(external_userids)
+    merged = sameness.persons_of(db, wanted)
+    db.many(_DERIVE, [{"external_userid": each} for each in sorted(wanted | merged.keys())])
+    db.many(_TIGHTEN, [{"external_userid": each} for each in sorted(merged)])
 
 
 def refused_at(db: Db, external_userid: str) -> int | None:
@@ -151,7 +175,8 @@ def refused_at(db: Db, external_userid: str) -> int | None:
 
     For 180 days from then on nobody may ask them again.
     """
-    moment: int | None = db.value(_REFUSED_AT, external_userid=external_userid)
+    ids = json.dumps(sameness.ids_of(db, external_userid))
+    moment: int | None = db.value(_REFUSED_AT, ids=ids)
     return moment
 
 

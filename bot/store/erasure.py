@@ -19,6 +19,7 @@ _BY_CUSTOMER = (
     "customer_state",
     "holding",
     "contact",
+    "same_person",
     "decision",
     "push",
     "journal",

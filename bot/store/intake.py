@@ -18,6 +18,7 @@ from bot.importing import Row, RowProblem
 from bot.store.consents import add_consents
 from bot.store.db import Db
 from bot.store.matching import People, Values, fetch
+from bot.store.persons import merge_by_core
 from bot.store.standing import touch_holders
 from bot.vault import Vault
 
@@ -165,6 +166,8 @@ class Plan:
         """Write the changes of this batch."""
         if self.kept:
             self._keep(db)
+        if self.met:
+            merge_by_core(db, self.met, intake.now)
         if self.consents:
             add_consents(db, self.consents)
             self._tell_refusals(db, intake)

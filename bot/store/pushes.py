@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.actions import CancelMassSend
+from bot.store import sameness
 from bot.store.db import Db, Row
 
 _WAITING = """
@@ -241,20 +242,22 @@ def stop_for(db: Db, customer: str, now: int) -> list[int]:
     """A refusal: drop what is planned or held, and name the tasks to call back.
 
     Service stays. Pushes inside unconfirmed tasks are decided when the cancellation is
-    proven and their results are read.
+    proven and their results are read. What one id refuses stops all ids of the person.
     """
+    ids = json.dumps(sameness.ids_of(db, customer))
+    whose = "external_userid IN (SELECT value FROM json_each(:ids))"
     db.run(
         "UPDATE push SET status = 'dropped', reason = 'refused', rules = '[\"G3\"]',"
-        " changed_at = :now WHERE external_userid = :id AND purpose <> 'service'"
+        f" changed_at = :now WHERE {whose} AND purpose <> 'service'"
         " AND status IN ('planned', 'held', 'ready')",
         now=now,
-        id=customer,
+        ids=ids,
     )
     rows = db.rows(
         "SELECT DISTINCT t.id FROM send_task t JOIN push p ON p.task_id = t.id"
-        " WHERE p.external_userid = :id AND p.status = 'tasked' AND p.purpose <> 'service'"
+        f" WHERE p.{whose} AND p.status = 'tasked' AND p.purpose <> 'service'"
         " AND t.status IN ('waiting', 'calling', 'accepted', 'uncertain')",
-        id=customer,
+        ids=ids,
     )
     return [row["id"] for row in rows]
 

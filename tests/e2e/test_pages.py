@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from caller import Caller, employee
@@ -325,3 +326,41 @@ def test_the_day_of_the_journal_is_the_branchs(madeup: MadeUp, head: Caller) -> 
     madeup.write(lambda db: journal.note(db, "refused", yesterday, customer="wmLi"))
     text = head.get("/").text
     assert "<dt>拒收</dt><dd>1</dd>" in text
+
+
+# -- one person under two ids
+
+
+def test_an_employee_merges_two_customers_whom_they_see_and_takes_them_apart_again(
+    madeup: MadeUp, head: Caller
+) -> None:
+    token = head.form_token()
+    page = head.get("/customers/wmWang?same=" + quote("李"))
+    other = re.search(r'name="other" value="(\w+)"', page.text)
+    assert other is not None
+    merged = head.post("/customers/wmWang/merge", token=token, other=other[1])
+    assert (303, "/customers/wmWang#same") == (merged.status, merged.headers["location"])
+    assert f'href="/customers/{other[1]}"' in _same(head)
+    acts = [row["act"] for row in madeup.database.read().rows("SELECT act FROM audit")]
+    assert acts[-1] == "customers_merged"
+    assert head.post("/customers/wmWang/part", token=token).status == 303
+    assert f'href="/customers/{other[1]}"' not in _same(head)
+
+
+def _same(caller: Caller) -> str:
+    """The card 同一个人 of a customer's page."""
+    return caller.get("/customers/wmWang").text.partition('id="same"')[2].partition("</section>")[0]
+
+
+def test_nobody_merges_with_a_customer_whom_they_do_not_see(
+    madeup: MadeUp, head: Caller, stranger: Caller
+) -> None:
+    token = stranger.form_token()
+    answers = [
+        stranger.post("/customers/wmWang/merge", token=token, other="wmLi"),
+        stranger.post("/customers/wmWang/part", token=token),
+        head.post("/customers/wmWang/merge", token=head.form_token(), other="wmNobody"),
+        head.post("/customers/wmWang/merge", token=head.form_token(), other="wmWang"),
+    ]
+    assert [404] * 4 == [each.status for each in answers]
+    assert madeup.database.read().rows("SELECT * FROM same_person") == []

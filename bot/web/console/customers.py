@@ -16,6 +16,7 @@ from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.charts import bars
+from bot.web.console.merging import same_person
 from bot.web.console.telling import Teller
 from bot.web.corrections import note_act
 from bot.web.pages import Missing
@@ -78,7 +79,12 @@ def _entries(services: Services, db: Db, person: Person, rows: list[Row]) -> lis
 
 
 @router.get("/customers/{external_userid}")
-def customer(request: Request, person: SignedIn, external_userid: str) -> Response:
+def customer(
+    request: Request,
+    person: SignedIn,
+    external_userid: str,
+    same: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
     """One customer: who, what is known and why, what was sent, what is to be done."""
     services = services_of(request)
     db = services.database.read()
@@ -97,6 +103,7 @@ def customer(request: Request, person: SignedIn, external_userid: str) -> Respon
         name=teller.name(external_userid),
         phone=phone_words(services.vault.open_text(row["phone_sealed"])),
         profile=profile,
+        same=same_person(services, db, person, external_userid, same.strip()),
         impersonal=consents.is_impersonal(db, external_userid),
         ledger=_ledger(services, teller, profile),
         pushes=[push_entry(services, each) for each in pushes],

@@ -37,6 +37,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "archive_refused",
         "consent_given",
         "refused",
+        "customers_merged",
+        "customers_parted",
     ),
     "facts": (
         "fact_learned",
