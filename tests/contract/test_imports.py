@@ -108,6 +108,17 @@ CONSENTS = """\
 # -- customers -------------------------------------------------------------------------------
 
 
+def test_two_friends_with_one_core_number_are_one_person(database: Database, take: Take) -> None:
+    for who in ("wm_a", "wm_b", "wm_c"):
+        befriend(database, who)
+    file = "external_userid,core_id\nwm_a,K1\nwm_b,K1\nwm_c,K2\n"
+    take("customers", file)
+    take("customers", file)
+    merged = rows(database, "SELECT external_userid, person, why FROM same_person ORDER BY 1")
+    assert merged == [("wm_a", "wm_a", "core"), ("wm_b", "wm_a", "core")]
+    assert rows(database, "SELECT count(*) FROM audit WHERE act = 'customers_merged'") == [(1,)]
+
+
 def test_customers_are_created_with_what_the_bank_knows(database: Database, take: Take) -> None:
     assert figures(take("customers", CUSTOMERS)) == (2, 0, 0, 0)
     lunar = ("lunar", 8, "import", "2027-09-16", "L2027")
