@@ -14,12 +14,30 @@ class FactLearned:
     """A fact above the threshold entered a customer's ledger.
 
     ``conversation`` tells where it was said; ``open_kfid`` is set when that was in WeChat
-    customer service, the one place where the bot may answer by itself.
+    customer service, the one place where the bot may answer by itself. ``beside`` are the
+    signals of the same message, which have acts of their own.
     """
 
     customer: ExternalUserId
     fact_id: int
     fact: Fact
+    msgid: MsgId
+    chat_id: ChatId
+    at: datetime
+    open_kfid: OpenKfId | None = None
+    beside: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SignalHeard:
+    """A customer's words call for one fixed act (``handlers.signals``).
+
+    ``product`` is the kind that they want advice about.
+    """
+
+    customer: ExternalUserId
+    signal: str
+    product: str
     msgid: MsgId
     chat_id: ChatId
     at: datetime

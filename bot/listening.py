@@ -19,6 +19,7 @@ from bot.happenings import (
     FactLearned,
     MessageRead,
     SegmentsChanged,
+    SignalHeard,
 )
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, UserId, is_external
 from bot.rulebook import Rulebook
@@ -37,6 +38,8 @@ KF_ALWAYS = frozenset(
         FactType.COMPLAINT,
     }
 )
+_HISTORY = timedelta(days=5)
+"""What was said longer ago calls nobody urgently any more."""
 ARCHIVE, KF = "archive-record", "kf-item"
 """Sources of inbox items that were pulled; callbacks carry the name of their door."""
 Read = Callable[[Speech], list[Fact]]
@@ -171,7 +174,28 @@ class Listener:
     ) -> Iterator[object]:
         """Count a message that may be read, and learn from it."""
         talk.count_activity(db, message, asks=self.rules.standing.asks(message.text))
-        yield from self._learn(db, message, conversation, now)
+        signals = self._signals(message, now)
+        heard = frozenset(each.signal for each in signals)
+        yield from self._learn(db, message, conversation, now, heard)
+        yield from signals
+
+    def _signals(self, message: ArchivedMessage, now: int) -> list[SignalHeard]:
+        """What calls for a fixed act in the customer's own words, unless they are history."""
+        if self.rules.moment(now) - message.sent_at > _HISTORY:
+            return []
+        said = _own_words(message)
+        return [
+            SignalHeard(
+                ExternalUserId(message.sender),
+                signal,
+                self.rules.signals.product(said),
+                message.msgid,
+                message.chat_id,
+                message.sent_at,
+                message.open_kfid,
+            )
+            for signal in self.rules.signals.heard(said)
+        ]
 
     def _read_once_more(self, message: ArchivedMessage) -> Iterator[MessageRead]:
         """Where a second reader is set up, let the handlers decide what it is asked."""
@@ -179,7 +203,12 @@ class Listener:
             yield MessageRead(message.msgid, message.sent_at, len(message.text.strip()))
 
     def _learn(
-        self, db: Db, message: ArchivedMessage, conversation: str, now: int
+        self,
+        db: Db,
+        message: ArchivedMessage,
+        conversation: str,
+        now: int,
+        beside: frozenset[str],
     ) -> Iterator[object]:
         if not message.text:
             return
@@ -194,7 +223,7 @@ class Listener:
             kept = kept_of(fact, message, who)
             event = kept and self.keep_fact(db, message, kept, now)
             if event:
-                yield event
+                yield replace(event, beside=beside)
 
     def _speech(self, db: Db, message: ArchivedMessage, conversation: str) -> tuple[Speech, int]:
         """The message with what the speaker wrote just before, and where it starts in that."""
@@ -307,6 +336,14 @@ class Listener:
         messages, days = talk.activity(db, customer, since.isoformat(), day.isoformat())
         if messages >= line.messages and days >= line.days:
             yield BecameActive(customer, messages, days, ChatId(message.chat_id), message.sent_at)
+
+
+def _own_words(message: ArchivedMessage) -> str:
+    """A message without what it quotes of others."""
+    text = message.text
+    for start, end in sorted(message.quoted, reverse=True):
+        text = text[:start] + text[end:]
+    return text
 
 
 def kept_of(fact: Fact, message: ArchivedMessage, who: Row) -> Fact | None:

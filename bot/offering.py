@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypeGuard
 
+from bot.model import UserId
 from bot.rulebook import Rulebook
 from bot.store import alliance, people, suiting
 from bot.store.db import Db, Row
@@ -102,15 +103,35 @@ def deputy_of(
     return str(deputy["userid"]) if deputy["userid"] in friends else None
 
 
+def adviser_of(
+    db: Db, rules: Rulebook, kind: str, first: UserId | None, branch: str
+) -> UserId | None:
+    """Who may answer a question about a kind of product (K12); None for nobody.
+
+    Whoever would answer, when they are certified and on duty, else their deputy, else somebody
+    of the branch.
+    """
+    row = people.staff(db, first) if first else None
+    deputy = people.staff(db, row["deputy"]) if row and row["deputy"] else None
+    for each in (row, deputy, *suiting.on_duty(db, branch)):
+        if _may_sell(each, rules, [kind]):
+            return UserId(each["userid"])
+    return None
+
+
 def _fits(campaign: Campaign, row: Row, on: date) -> bool:
     return in_force(row, on) and row["kind"] in campaign.product_kinds
 
 
 def _certified(rules: Rulebook, campaign: Campaign, sender: Row | None) -> bool:
-    if sender is None or not sender["active"]:
+    return _may_sell(sender, rules, campaign.product_kinds)
+
+
+def _may_sell(who: Row | None, rules: Rulebook, kinds: Iterable[str]) -> TypeGuard[Row]:
+    if who is None or not who["active"]:
         return False
-    held = sender["certificates"].split(",")
-    return offers.certified(held, campaign.product_kinds, rules.approvals.certificates)
+    held = who["certificates"].split(",")
+    return offers.certified(held, kinds, rules.approvals.certificates)
 
 
 def _offer(row: Row) -> Offer:

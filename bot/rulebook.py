@@ -25,8 +25,10 @@ from handlers.rules import (
     load_segments,
     load_tag_names,
 )
+from handlers.signals import Signals, load_signals
 from handlers.states import ActiveLine, StandingRules, load_states
 from scheduler.approval import ApprovalRules, load_approvals
+from scheduler.automatic import breaks
 from scheduler.calendar import BranchCalendar, build_calendar, load_holidays
 from scheduler.campaigns import Campaign, parse_campaign
 from scheduler.lunar import next_birthday
@@ -63,6 +65,7 @@ class Rulebook:
     messages: Messages
     words: Words
     phrases: Phrases
+    signals: Signals
     release: Mapping[str, str]
     labels: Mapping[str, Mapping[str, str]]
     renderer: Renderer
@@ -123,11 +126,13 @@ class Rulebook:
     def broken_phrases(self, campaign: Campaign, text: str, own: str = "") -> tuple[str, ...]:
         """Which rules of phrases a finished text breaks, missing sentences included (G7).
 
-        A link to anywhere but the bank's domains and ``own``, the bot's address, is K8.
+        A link to anywhere but the bank's domains and ``own``, the bot's address, is K8; a
+        structured deposit that is not offered as wealth is S5.
         """
         topics = self.phrases.topics(campaign.purpose, campaign.product_kinds)
         found = {hit.rule for hit in self._hits(campaign, text) if hit.verdict is Verdict.BLOCK}
         found |= {"K8"} if self.phrases.foreign_links(text, own) else set()
+        found |= {"S5"} if self.phrases.hides_structured(text, topics) else set()
         return tuple(sorted({*found, *self.phrases.missing(text, topics)}))
 
     def to_review(self, campaign: Campaign, text: str) -> tuple[str, ...]:
@@ -233,9 +238,8 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         Invalid: With the file, the line and the fix.
     """
     thresholds = load_thresholds(config / "thresholds.yaml")
-    phrases = load_phrases(
-        config / "rules" / "phrases.yaml", load_simplified(config / "lexicon" / "tables.yaml")
-    )
+    simplified = load_simplified(config / "lexicon" / "tables.yaml")
+    phrases = load_phrases(config / "rules" / "phrases.yaml", simplified)
     messages = load_messages(templates / "messages")
     _check_messages(phrases, messages)
     segments = load_segments(config / "rules" / "segments.yaml")
@@ -254,6 +258,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         messages=messages,
         words=load_words(templates / "messages" / "words.yaml"),
         phrases=phrases,
+        signals=load_signals(config / "rules" / "signals.yaml", simplified),
         release=load_release(templates),
         labels=load_labels(templates / "labels.yaml"),
         renderer=Renderer(),
@@ -309,8 +314,10 @@ def check_phrases(phrases: Phrases, campaign: Campaign, source: str, file: str) 
         raise Place(file, line).wrong(
             f"网址 {host} 不是本行的(规则 K8)。是本行的就把域名加进 phrases.yaml 的 link_domains"
         )
+    line = source.count("\n", 0, begins) + 1
+    if phrases.hides_structured(campaign.words, topics):
+        raise Place(file, line).wrong("结构性存款按理财管(规则 S5),product_kinds 里要写上 wealth")
     for lacking in phrases.missing(campaign.words, topics):
-        line = source.count("\n", 0, begins) + 1
         raise Place(file, line).wrong(
             f"说到这类产品要原样写上:{phrases.sentence(lacking)}(规则 {lacking})"
         )
@@ -338,6 +345,8 @@ def check_attachments(phrases: Phrases, campaign: Campaign, media: Path) -> None
 
 def _check_messages(phrases: Phrases, messages: Messages) -> None:
     for message in messages.values():
+        if problem := breaks(message, phrases):
+            raise Invalid(f"{message.name}.md:{problem}")
         if not FORMS[message.form].for_customer:
             continue
         for hit in phrases.look("\n".join(message.parts.values()), ("service",)):

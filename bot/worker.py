@@ -33,6 +33,7 @@ from bot.inbox import Inbox, Item
 from bot.kf import KfMessage, KfRecall, parse_item
 from bot.listening import ARCHIVE, KF, Listener, unpack_record
 from bot.model import ChatId, ExternalUserId, UserId
+from bot.offering import adviser_of
 from bot.recording import record_event, record_kf
 from bot.rulebook import Rulebook
 from bot.store import cases, consents, events, journal, ledger, people, pushes, talk
@@ -40,6 +41,7 @@ from bot.store.db import Database, Db, Row
 from bot.wire import parse
 from handlers.known import OpenEvent
 from handlers.rules import EscalationRules
+from handlers.signals import ADVICE, Signals
 
 log = structlog.get_logger()
 LATER = "later"
@@ -60,6 +62,11 @@ class KnownNow:
     def escalation(self) -> EscalationRules:
         """When a person is called."""
         return self.rules.escalation
+
+    @property
+    def signals(self) -> Signals:
+        """Words that call for one fixed act."""
+        return self.rules.signals
 
     def asks(self, text: str) -> bool:
         """Whether a line asks something."""
@@ -287,9 +294,10 @@ class Worker:
         who = people.customer(db, change.customer)
         if who is None:
             return
-        assignee = people.responsible_for(db, change.customer, change.chat_id) or people.in_charge(
-            db, who["branch"]
-        )
+        first = people.responsible_for(db, change.customer, change.chat_id)
+        if change.kind == ADVICE:
+            first = adviser_of(db, self._rules, change.topic, first, who["branch"])
+        assignee = first or people.in_charge(db, who["branch"])
         if assignee is None:
             journal.note(db, "case_without_owner", now, customer=change.customer)
             return

@@ -19,6 +19,7 @@ from bot.happenings import (
 )
 from bot.model import ChatId
 from handlers.known import Known
+from handlers.signals import ADVICE, FRAUD
 
 ACTIVE_QUIET_DAYS = 30
 CASE_CARD = "case-"
@@ -44,11 +45,14 @@ def open_case(event: FactLearned, known: Known) -> Iterator[Action]:
     rules = known.escalation
     if kind not in rules.quiet_days or (kind == "interest" and topic not in rules.products):
         return
+    if kind == "interest" and ADVICE in event.beside and topic in known.signals.products:
+        return  # whoever is qualified to advise has the question
     yield OpenCase(
         kind, topic, event.customer, event.chat_id, event.fact_id, rules.quiet_days[kind]
     )
     if (
         kind == "complaint"
+        and FRAUD not in event.beside
         and event.open_kfid
         and known.kf_is_ours(event.open_kfid, event.customer)
     ):

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.model import ChatId, ExternalUserId, UserId
 from handlers.rules import EscalationRules
+from handlers.signals import Signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class Known(Protocol):
     @property
     def escalation(self) -> EscalationRules:
         """When a person is called."""
+        ...
+
+    @property
+    def signals(self) -> Signals:
+        """Words that call for one fixed act."""
         ...
 
     def follow_users(self, customer: ExternalUserId) -> list[UserId]:

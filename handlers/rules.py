@@ -21,6 +21,8 @@ PRODUCTS = SCHEMA[FactType.PRODUCT_INTEREST]["product"].options
 CALLING = (
     "interest",
     "complaint",
+    "fraud",
+    "advice",
     "churn",
     "inflow",
     "competitor_maturity",

@@ -12,6 +12,9 @@ from datetime import date
 
 INVESTMENTS = frozenset({"wealth", "fund", "insurance", "gold", "foreign_exchange"})
 """Kinds that need a valid risk test (S1); structured deposits come as wealth (S5)."""
+LOANS = frozenset({"mortgage", "business_loan", "consumer_loan"})
+STRUCTURED = "结构性"
+"""What the name of a structured deposit holds, under whatever kind the list has it."""
 DEPOSITS = frozenset({"demand_deposit", "time_deposit", "large_cd", "treasury_bond"})
 SENIOR = 65
 _CAUTIOUS = 2
@@ -50,6 +53,11 @@ class Offer:
     registration: str
     url: str
 
+    @property
+    def needs_test(self) -> bool:
+        """Whether it goes only to who has a valid risk test for it (S1, S5)."""
+        return self.kind in INVESTMENTS or STRUCTURED in self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -74,7 +82,7 @@ class Holder:
 
 def unsuitable(offer: Offer, holder: Holder, on: date) -> tuple[str, ...]:
     """The rules by which a product may not be offered to somebody on a day; () when it may."""
-    if offer.kind not in INVESTMENTS:
+    if not offer.needs_test:
         return ()
     test_ends = holder.risk_valid_to
     if not holder.risk_level or test_ends is None or test_ends < on or not offer.risk_level:
@@ -140,6 +148,9 @@ def lacks(used: Collection[str], kinds: Iterable[str], words: str) -> str:
             return f"要写出每样产品的名称和类别:{'、'.join(sorted(needed))}"
     if len(parts) > 1 and not any(each in words for each in DECLINING):
         return f"两样放在一起要写明可以不选,例如「{DECLINING[0]}」"
+    dear = [each for each in parts if f"{each}_rate" in used and f"{each}_fees" not in used]
+    if LOANS & set(kinds) and dear:
+        return f"贷款写了 {dear[0]}_rate 就要写 {dear[0]}_fees:利率和全部费用一起说(规则 K7)"
     if INVESTMENTS & set(kinds):
         risky = parts[-1] if parts else "a"
         told = {f"{risky}_{fact}" for fact in ("issuer", "registration", "fees")}

@@ -28,8 +28,13 @@ _ZERO = re.compile(r"[〇0](?=(?:风险|成本|门槛|利息|利率|首付))")
 _HUNDRED = re.compile("百分之?百|百分百")
 _GONE = {"Cf", "Mn", "Me", "Cc", "Sk"}
 _LOOKALIKES = str.maketrans("夲囻険玍収戻朩", "本国险生收返本")
-_RATES = re.compile(r"\d(?:\.\d+)?\s*%|利率\s*\d|\d\s*个点")
-_PRICES = re.compile(r"\d(?:\.\d+)?\s*%|利率|利息|月供|费用|手续费\s*\d")
+_RATES = re.compile(r"\d(?:\.\d+)?\s*%|利率\s*\d|\d\s*个点|\b[ab]_rate\b")
+_PRICES = re.compile(r"\d(?:\.\d+)?\s*%|利率|利息|月供|费用|手续费\s*\d|\b[ab]_rate\b")
+# What must not come before the yearly rate (K7); a variable of the product list counts as well.
+_FIGURES = re.compile(
+    r"\d(?:\.\d+)?\s*%|[月日]利率|[月日]息|月费率|月供|每[月天期](?:还|供|只)|利息\s*\d|手续费\s*\d|\b[ab]_rate\b"
+)
+STRUCTURED, WEALTH = "structured_deposit", "wealth"
 _LINK = re.compile(
     r"(?:https?://|www\.)(?P<host>[a-z0-9.-]+)|(?<![a-z0-9.@-])(?P<bare>(?:[a-z0-9-]+\.)+"
     r"(?:com|cn|net|org|io|cc|top|xyz|me|co|vip|shop|ltd|link|url|ly|la)(?![a-z0-9-]))",
@@ -76,12 +81,26 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What must stand in a message about some products, unchanged, in one of its ways."""
+    """What must stand in a message about some products, unchanged, in one of its ways.
+
+    Attributes:
+        first: It has to come before every other figure of a price.
+        note: What the author reads beside it.
+    """
 
     id: str
     about: frozenset[str]
     when: tuple[str, ...]
     any_of: tuple[str, ...]
+    first: bool = False
+    note: str = ""
+
+    def stands_in(self, text: str) -> bool:
+        """Whether a text says it, and in its place."""
+        even = _even(text)
+        places = [even.find(_even(each)) for each in self.any_of]
+        found = [place for place in places if place >= 0]
+        return bool(found) and not (self.first and _FIGURES.search(even[: min(found)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +123,7 @@ class Phrases:
     required: tuple[Sentence, ...]
     personal: tuple[Personal, ...]
     link_domains: frozenset[str]
+    spoken: Mapping[str, tuple[str, ...]]
     kinds: Mapping[str, str] = field(repr=False)
     simplified: Mapping[int, str] = field(repr=False)
 
@@ -127,7 +147,8 @@ class Phrases:
 
         def look(text: str, wanted: frozenset[str]) -> tuple[Hit, ...]:
             folded = self._fold(text)
-            asked = (phrase for phrase in self.phrases if phrase.about & wanted)
+            all_wanted = wanted | self._spoken_of(text)
+            asked = (phrase for phrase in self.phrases if phrase.about & all_wanted)
             found = [hit for phrase in asked for hit in _hits(phrase, folded)]
             return tuple(sorted(found, key=lambda hit: (hit.start, hit.rule)))
 
@@ -135,14 +156,32 @@ class Phrases:
 
     def missing(self, text: str, topics: Iterable[str], *, agency: bool = False) -> list[str]:
         """The ids of required sentences that a text lacks."""
-        wanted = set(topics)
+        wanted = {*topics, *self._spoken_of(text)}
         return [
             each.id
             for each in self.required
             if each.about & wanted
             and _is_due(each.when, text, agency=agency)
-            and not any(_even(sentence) in _even(text) for sentence in each.any_of)
+            and not each.stands_in(text)
         ]
+
+    def hides_structured(self, text: str, topics: Iterable[str]) -> bool:
+        """Whether a text speaks of structured deposits and is not looked at as wealth is (S5)."""
+        return WEALTH not in set(topics) and STRUCTURED in self._spoken_of(text)
+
+    @cached_property
+    def _spoken_of(self) -> Callable[[str], frozenset[str]]:
+        """Topics that the words alone show, whatever the text says that it is about."""
+
+        def spoken(text: str) -> frozenset[str]:
+            plain = self._fold(text).text
+            return frozenset(
+                topic
+                for topic, words in self.spoken.items()
+                if any(each in plain for each in words)
+            )
+
+        return lru_cache(maxsize=512)(spoken)
 
     def gives_away(self, text: str) -> list[str]:
         """The ids of personal data that stand in a text."""
@@ -160,14 +199,19 @@ class Phrases:
             text: The text.
             own: The bot's own public address; its pages are the bank's.
         """
-        plain = unicodedata.normalize("NFKC", text)
-        hosts = {(found["host"] or found["bare"]).lower() for found in _LINK.finditer(plain)}
         ours = self.link_domains | ({_host(own)} if own else frozenset())
-        return sorted(host for host in hosts if not _belongs(host, ours))
+        return sorted(host for host in self.links(text) if not _belongs(host, ours))
+
+    @staticmethod
+    def links(text: str) -> set[str]:
+        """The hosts that a text names."""
+        plain = unicodedata.normalize("NFKC", text)
+        return {(found["host"] or found["bare"]).lower() for found in _LINK.finditer(plain)}
 
     def sentence(self, id_: str) -> str:
-        """A required sentence, as it has to be written."""
-        return next(each.any_of[0] for each in self.required if each.id == id_)
+        """A required sentence, as it has to be written, and what its author should know."""
+        found = next(each for each in self.required if each.id == id_)
+        return f"{found.any_of[0]}({found.note})" if found.note else found.any_of[0]
 
     def wrong_examples(self) -> list[str]:
         """The rules whose own examples say otherwise; empty is good."""
@@ -318,6 +362,7 @@ def load_phrases(path: Path, simplified: Mapping[int, str]) -> Phrases:
         required=tuple(_sentence(each) for each in top.sections("required")),
         personal=tuple(_personal(each) for each in top.sections("personal")),
         link_domains=frozenset(each.text(100).lower() for each in top.values("link_domains")),
+        spoken=_spoken(top.section("spoken")),
         kinds=_kinds(top.section("kinds")),
         simplified=simplified,
     )
@@ -364,8 +409,19 @@ def _sentence(entry: Section) -> Sentence:
         about=frozenset(each.text(30) for each in entry.values("about")),
         when=tuple(each.text(30) for each in entry.values("when")),
         any_of=tuple(each.text(200) for each in entry.values("any_of")),
+        first="first" in entry and entry.value("first").yes(),
+        note=entry.value("note").text(60) if "note" in entry else "",
     )
     entry.close()
+    return found
+
+
+def _spoken(section: Section) -> Mapping[str, tuple[str, ...]]:
+    found = {
+        topic: tuple(each.text(20) for each in section.values(topic))
+        for topic in section.keys()  # noqa: SIM118  # not a dict
+    }
+    section.close()
     return found
 
 

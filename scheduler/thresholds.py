@@ -19,6 +19,7 @@ KINDS = (
     "complaint",
     "fraud",
     "unanswered",
+    "advice",
     "interest",
     "churn",
     "inflow",

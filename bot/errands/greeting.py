@@ -102,11 +102,10 @@ class Greeter:
             )
         if not self._may(errand.customer, "", Channel.KF, errand.key, errand.words):
             return None
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {"branch": self._branch(), "hours": self._hours()}
         if kind := _PROMISES.get(errand.words):
             now = self.clock.now()
             values["deadline"] = moment_words(self.rules.deadline(kind, now), now)
-            values["branch"] = self._branch()
         values |= self._event_values(errand)
         text = self.rules.renderer.render(self.rules.messages[errand.words], values)
         try:

@@ -27,6 +27,13 @@ from scheduler.voice import moment_words
 
 _FOUR_HOURS = 14_400
 _CODE_DEAD = (42014, 40058)
+_TOPICS = {
+    "interest": "product",
+    "advice": "product",
+    "complaint": "complaint",
+    "churn": "churn",
+}
+"""In which family of labels the topic of a kind of case is."""
 
 
 @dataclass
@@ -110,7 +117,7 @@ class Desk:
 
     def topic(self, kind: str, topic: str) -> str:
         """What a case is about, in the words of the bank."""
-        family = {"interest": "product", "complaint": "complaint", "churn": "churn"}.get(kind)
+        family = _TOPICS.get(kind)
         return self.rules.label(family, topic) if family else topic or "近况"
 
     def _hidden(self, db: Db, case: Row, fact: Row, userid: str) -> bool:

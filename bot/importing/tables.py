@@ -186,6 +186,8 @@ def _check_validity(values: dict[str, Any]) -> None:
         raise Spoiled("valid_to", "早于生效日,请核对这两列")
     if values.get("kind") in RISKY_KINDS and not values.get("risk_level"):
         raise Spoiled("risk_level", "理财、基金、保险和黄金必须有风险等级,请补上 R1–R5")
+    if _STRUCTURED in values.get("name", "") and values.get("kind") != "wealth":
+        raise Spoiled("kind", "结构性存款按理财管,类别请填 理财 或 结构性存款")
 
 
 def _check_offer(values: dict[str, Any]) -> None:
@@ -353,6 +355,7 @@ TABLES["offers"] = Table(
 )
 RISKY_KINDS = frozenset({"wealth", "fund", "insurance", "gold"})
 """Kinds that nobody may be offered without a risk level."""
+_STRUCTURED = "结构性"
 
 
 def table_of(kind: str) -> Table:

@@ -1,11 +1,11 @@
-"""What suitability asks about a customer, read at this moment."""
+"""What suitability asks about a customer and of employees, read at this moment."""
 
 from __future__ import annotations
 
 from datetime import date
 
 from bot.store import consents
-from bot.store.db import Db
+from bot.store.db import Db, Row
 from scheduler.offers import Holder
 
 _HOLDER = """
@@ -19,6 +19,13 @@ FROM customer c WHERE c.external_userid = :id
 """
 _KINDS = "SELECT DISTINCT kind FROM holding WHERE external_userid = :id AND status = 'open'"
 _NOBODY = Holder("", None, None, met=False, cautious=False, kinds=frozenset())
+
+
+def on_duty(db: Db, branch: str) -> list[Row]:
+    """The active employees of a branch, by id."""
+    return db.rows(
+        "SELECT * FROM staff WHERE branch = :branch AND active = 1 ORDER BY userid", branch=branch
+    )
 
 
 def holder(db: Db, customer: str, on: date) -> Holder:

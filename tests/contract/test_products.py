@@ -66,6 +66,16 @@ def test_k3_products_are_kept_with_all_their_facts(store: Database, take: Take) 
     )
 
 
+def test_S5_a_structured_deposit_is_taken_in_as_wealth_with_a_risk_level_or_not_at_all(
+    store: Database, take: Take
+) -> None:
+    linked = "J1,挂钩结构性存款,结构性存款,本行,R2,,1万,半年,无,,,V1,Z2,\n"
+    wrong = linked.replace(",结构性存款,本行", ",定期存款,本行")
+    assert [0, 0] == [take(each).new for each in (wrong, linked.replace("R2", ""))]
+    assert 1 == take(linked).new
+    assert ["wealth"] == [row["kind"] for row in products.current(store.read(), ["J1"])]
+
+
 def test_the_same_file_twice_changes_nothing(store: Database, take: Take) -> None:
     take(WEALTH + DEPOSIT)
     assert (0, 0, 2, 0) == figures(take(WEALTH + DEPOSIT))

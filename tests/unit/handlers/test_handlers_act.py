@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,15 +76,22 @@ from bot.happenings import (
     ImportantSilent,
     RefusalKept,
     SegmentsChanged,
+    SignalHeard,
     SignUpKept,
 )
-from bot.kf import KfEnterSession, KfRejectSwitch
-from bot.model import ChatId, ExternalUserId, MsgId, OpenKfId, UserId
+from bot.kf import KfEnterSession, KfMessage, KfRejectSwitch
+from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, OpenKfId, UserId
 from handlers.employee import read_question
 from handlers.known import OpenEvent
 from handlers.rules import EscalationRules
+from handlers.signals import Signals, load_signals
+from scheduler.phrases import load_simplified
 
 HANDLERS = collect(handlers)
+CONFIG = Path(__file__).parents[3] / "config"
+SIGNALS = load_signals(
+    CONFIG / "rules" / "signals.yaml", load_simplified(CONFIG / "lexicon" / "tables.yaml")
+)
 AT = datetime(2026, 11, 24, 4, 30, tzinfo=UTC)
 AT_MS = int(AT.timestamp() * 1000)
 WHO, LIN, ZHOU = ExternalUserId("wm_made_up_1"), UserId("lin"), UserId("zhou")
@@ -101,6 +109,7 @@ class KnownHere:
     cause: str = "cause-1"
     events: tuple[OpenEvent, ...] = ()
     mine: tuple[OpenEvent, ...] = ()
+    signals: Signals = SIGNALS
     escalation: EscalationRules = field(
         default_factory=lambda: EscalationRules(
             frozenset({"large_cd"}),
@@ -114,6 +123,7 @@ class KnownHere:
                 "layer_up": 90,
                 "silent_important": 90,
             },
+            person_words=("人工", "真人"),
         )
     )
 
@@ -128,6 +138,12 @@ class KnownHere:
 
     def signed_up(self, customer: ExternalUserId) -> list[OpenEvent]:
         return list(self.mine) if customer == WHO else []
+
+    def asks(self, text: str) -> bool:
+        return "吗" in text or "怎么" in text
+
+    def has_own_answer(self, _msgid: str) -> bool:
+        return False
 
     def kf_is_ours(self, open_kfid: str, customer: ExternalUserId) -> bool:
         return self.ours and open_kfid == KF and customer == WHO
@@ -317,6 +333,82 @@ def test_a_complaint_in_customer_service_is_answered_there_while_the_session_is_
     case = OpenCase("complaint", "service", WHO, CHAT, 7, 3)
     assert heard(event) == [case, AnswerKf(KF, WHO, "kf_complaint", MSG)]
     assert heard(event, KnownHere(ours=False)) == [case]
+
+
+# -- signals
+
+
+def signal(name: str, open_kfid: OpenKfId | None = None, product: str = "wealth") -> SignalHeard:
+    return SignalHeard(WHO, name, product, MSG, CHAT, AT, open_kfid)
+
+
+def written(text: str) -> KfMessage:
+    said = ArchivedMessage(MSG, 0, WHO, (), ChatId(""), AT, "text", text, open_kfid=KF)
+    return KfMessage(said, 3, WHO, UserId(""))
+
+
+TODAY = f"{WHO}-{AT:%Y%m%d}"
+
+
+def test_E2_words_of_fraud_open_a_case_and_are_answered_by_the_bot_only_where_it_may() -> None:
+    case = OpenCase("fraud", "", WHO, CHAT, None, 0)
+    assert heard(signal("fraud", KF)) == [case, AnswerKf(KF, WHO, "kf_fraud", TODAY)]
+    # Elsewhere the words for the follow user stand on the card of the case.
+    assert heard(signal("fraud", KF), KnownHere(ours=False)) == [case]
+    assert heard(signal("fraud")) == [case]
+
+
+def test_E2_a_message_of_fraud_gets_the_one_answer_and_no_other() -> None:
+    complaint = replace(learned("risk.complaint", {"topic": "loss"}, KF), beside={"fraud"})
+    assert heard(complaint) == [OpenCase("complaint", "loss", WHO, CHAT, 7, 3)]
+    assert heard(written("我被骗了怎么办")) == []
+
+
+@pytest.mark.parametrize("text", ["你是机器人吗", "您是真人还是机器人", "是真人吗", "你是AI吗?"])
+def test_E4_who_asks_for_a_machine_is_told_and_not_handed_on(text: str) -> None:
+    assert SIGNALS.heard(text) == ("machine",)
+    assert heard(written(text)) == []
+    assert heard(signal("machine", KF)) == [AnswerKf(KF, WHO, "kf_machine", MSG)]
+
+
+def test_E4_what_else_is_asked_beside_it_goes_to_a_person_as_ever() -> None:
+    case = OpenCase("unanswered", "", WHO, ChatId(""), None, 0)
+    answer = AnswerKf(KF, WHO, "kf_person", TODAY)
+    assert heard(written("你是机器人吗?我要人工")) == [case, answer]
+    assert heard(written("有真人吗")) == [case, answer]
+
+
+def test_E4_elsewhere_the_follow_user_tells_with_a_draft() -> None:
+    draft = TellStaff(LIN, "staff_machine_draft", {}, WHO, MSG)
+    assert heard(signal("machine")) == [draft]
+    assert heard(signal("machine", KF), KnownHere(ours=False)) == [draft]
+    assert heard(signal("machine"), KnownHere(first=None)) == []
+
+
+@pytest.mark.parametrize("text", ["买哪个好", "风险测评怎么填能买", "推荐一款理财吗"])
+def test_K12_a_question_for_advice_gets_a_case_and_a_neutral_word_and_nothing_else(
+    text: str,
+) -> None:
+    assert SIGNALS.heard(text) == ("advice",)
+    assert heard(written(text)) == []
+    case = OpenCase("advice", "fund", WHO, CHAT, None, 0)
+    asked = signal("advice", KF, "fund")
+    assert heard(asked) == [case, AnswerKf(KF, WHO, "kf_advice", TODAY)]
+    assert heard(asked, KnownHere(ours=False)) == [case]
+    assert heard(signal("advice", None, "fund")) == [case]
+
+
+def test_K12_the_interest_beside_it_opens_no_case_for_somebody_who_may_not_advise() -> None:
+    rules = replace(KnownHere().escalation, products=frozenset({"large_cd", "wealth"}))
+    known = KnownHere(escalation=rules)
+
+    def cases(product: str, beside: frozenset[str]) -> list[str]:
+        event = replace(learned("product.interest", {"product": product}), beside=beside)
+        return [each.topic for each in heard(event, known) if isinstance(each, OpenCase)]
+
+    assert ["wealth"] == cases("wealth", frozenset())
+    assert [] == cases("wealth", frozenset({"advice"}))
+    assert ["large_cd"] == cases("large_cd", frozenset({"advice"}))
 
 
 def test_a_product_of_the_list_opens_a_case_and_is_tagged() -> None:

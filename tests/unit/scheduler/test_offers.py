@@ -118,6 +118,30 @@ def test_K5_a_text_names_every_part_and_its_risk_and_lets_it_be_declined(
     assert (bool(lacking), True) == (bool(found), lacking in found)
 
 
+@pytest.mark.parametrize(
+    ("used", "kinds", "lacking"),
+    [
+        ({"a_name", "a_rate"}, {"consumer_loan"}, "a_fees"),
+        ({"a_name", "a_rate", "a_fees"}, {"consumer_loan"}, ""),
+        ({"a_name"}, {"consumer_loan"}, ""),
+        ({"a_name", "a_rate"}, {"time_deposit"}, ""),
+    ],
+)
+def test_K7_the_rate_of_a_loan_never_stands_without_its_fees(
+    used: set[str], kinds: set[str], lacking: str
+) -> None:
+    found = lacks(used, kinds, "")
+    assert (bool(lacking), True) == (bool(found), lacking in found)
+
+
+def test_S5_a_structured_deposit_asks_for_the_test_under_whatever_kind_it_is_listed() -> None:
+    nobody = replace(HOLDER, risk_level="", risk_valid_to=None)
+    linked = replace(DEPOSIT, name="汇率挂钩结构性存款", risk_level="R2")
+    assert ("S1",) == unsuitable(linked, nobody, ON)
+    assert () == unsuitable(linked, HOLDER, ON)
+    assert ("S1",) == unsuitable(replace(linked, risk_level=""), HOLDER, ON)
+
+
 def test_S4_a_certificate_is_needed_for_every_kind_that_asks_for_one() -> None:
     accepted = {"wealth": {"理财", "wealth"}, "fund": {"基金"}}
     assert certified(["理财"], {"wealth", "time_deposit"}, accepted)

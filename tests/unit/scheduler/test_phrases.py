@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -104,11 +105,118 @@ def test_G7_a_phrase_counts_for_the_products_that_it_is_about() -> None:
         ("三年期1.75%", "deposit", ["R010"]),
         ("三年期1.75%,利率以本行挂牌公告为准", "deposit", []),
         ("定期怎么存都行", "deposit", []),
-        ("月供不高", "loan", ["R009"]),
+        ("月供不高", "loan", ["R009", "Q101"]),
+        ("年化利率（单利）3.6%。费用:提前还款违约金1%", "loan", []),
+        ("年化利率（单利）3.6%,无其他费用", "loan", []),
+        ("年化利率（单利）3.6%", "loan", ["Q101"]),
+        ("月供三百,年化利率（单利）3.6%。费用:无", "loan", ["R009"]),
+        ("每期还200元,年化利率（单利）3.6%。费用:无", "loan", ["R009"]),
+        ("{{ a_rate }}起,年化利率（单利）。费用:{{ a_fees }}", "loan", ["R009"]),
+        ("想装修的话,带上收入证明来问", "loan", []),
     ],
 )
 def test_K4_K7_required_sentences_are_missed(text: str, topic: str, lacking: list[str]) -> None:
     assert lacking == PHRASES.missing(text, {topic})
+
+
+LOAN = """\
+---
+name: loan
+version: 1
+occasion: date
+dates: [2026-11-24]
+steps: [0]
+audience: everyone
+purpose: marketing
+about: product
+product_kinds: [consumer_loan]
+channel: mass_single
+latest_useful: {0: 当天}
+personal: false
+holdout: 0
+approver: compliance
+---
+装修用的贷款可以来问,年化利率（单利）3.6%起,费用:无。
+{{ stop_way }}
+——{{ branch }} {{ sender_name }}
+"""
+NEWS = LOAN.replace("product_kinds: [consumer_loan]\n", "").replace("product\n", "bank\n")
+SENTENCE = "装修用的贷款可以来问,年化利率（单利）3.6%起,费用:无。"
+PLAIN = NEWS.replace(SENTENCE, "周六网点开门。")
+
+
+def refused(source: str) -> str:
+    """The rule by which a text is refused when it is written; "" when it is taken."""
+    try:
+        RULES.parse(source, "loan.md")
+    except Invalid as wrong:
+        return next(iter(re.findall(r"规则 (\w+)", str(wrong))), str(wrong))
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (SENTENCE, ""),
+        ("首期免息,年化利率（单利）3.6%起,费用:无。", "Q001"),
+        ("日息万三,年化利率（单利）3.6%起,费用:无。", "F025"),
+        ("年化利率（单利）3.6%起,前三期利息减半,费用:无。", "Q001"),
+        ("借一万一天三块钱,年化利率（单利）3.6%起,费用:无。", "Q001"),
+        ("贷一笔来买基金,年化利率（单利）3.6%起,费用:无。", "Q002"),
+        ("贷款3.6%起,费用:无。", "R009"),
+        ("月供低,年化利率（单利）3.6%起,费用:无。", "R009"),
+        ("年化利率（单利）3.6%起。", "Q101"),
+    ],
+)
+def test_K7_a_loan_says_the_yearly_rate_first_all_fees_and_no_bait(words: str, rule: str) -> None:
+    campaign = RULES.parse(LOAN, "loan.md")
+    assert rule == refused(LOAN.replace(SENTENCE, words))
+    # The same once more on the finished text, which values may have changed.
+    broken = RULES.broken_phrases(campaign, words)
+    assert {rule} - {""} <= set(broken)
+    assert bool(rule) == bool(broken)
+
+
+def test_K7_who_says_loan_is_held_to_it_whatever_the_text_claims_to_be_about() -> None:
+    assert "" == refused(NEWS.replace("贷款可以来问,年化利率（单利）3.6%起,费用:无", "事可以来问"))
+    assert "R009" == refused(NEWS.replace("年化利率（单利）3.6%起", "月供三百"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "您的账户存在异常,点开看看。",
+        "安全提醒:新存单到了。",
+        "动账通知:您有一份礼遇。",
+        "您的投诉已受理,顺便看看新存单。",
+        "您的额度即将失效,来网点看看。",
+        "请尽快核实您的身份,周六来领书。",
+        "您 的 賬 戶 存在異常,点开看看。",
+    ],
+)
+def test_K9_marketing_never_looks_like_a_security_account_or_case_notice(words: str) -> None:
+    campaign = RULES.parse(PLAIN, "loan.md")
+    assert "Q003" == refused(PLAIN.replace("周六网点开门。", words))
+    assert "Q003" in RULES.broken_phrases(campaign, words)
+    assert "Q003" in blocks(words, frozenset({"greeting"}))
+    # A real notice has to say such things.
+    assert [] == [rule for rule in blocks(words, frozenset({"service"})) if rule == "Q003"]
+
+
+def test_K9_the_titles_of_cards_and_files_are_looked_at_too() -> None:
+    card = 'attachments:\n  - {kind: link, title: 账户安全提醒, url: "https://bank.example/x"}\n'
+    assert "Q003" == refused(PLAIN.replace("---\n周六", f"{card}---\n周六"))
+
+
+def test_S5_structured_deposits_are_looked_at_as_wealth_and_never_hidden_among_deposits() -> None:
+    linked = LOAN.replace(SENTENCE, "结构性存款可以来问。理财非存款、产品有风险、投资须谨慎")
+    wealth = linked.replace("consumer_loan", "wealth")
+    assert "S5" == refused(linked.replace("consumer_loan", "time_deposit"))
+    assert "S5" == refused(linked.replace("product_kinds: [consumer_loan]\n", ""))
+    assert "" == refused(wealth)
+    assert "R001" == refused(wealth.replace("理财非存款、产品有风险、投资须谨慎", ""))
+    assert "F001" == refused(wealth.replace("可以来问", "保本保息"))
+    assert "S5" in RULES.broken_phrases(RULES.parse(PLAIN, "loan.md"), "结 构性存款可以来问")
 
 
 def test_K4_a_product_of_another_issuer_needs_the_agent_s_sentence() -> None:
