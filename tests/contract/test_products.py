@@ -73,7 +73,7 @@ def test_S5_a_structured_deposit_is_taken_in_as_wealth_with_a_risk_level_or_not_
     wrong = linked.replace(",结构性存款,本行", ",定期存款,本行")
     assert [0, 0] == [take(each).new for each in (wrong, linked.replace("R2", ""))]
     assert 1 == take(linked).new
-    assert ["wealth"] == [row["kind"] for row in products.current(store.read(), ["J1"])]
+    assert ["wealth"] == [row["kind"] for row in PRODUCTS.current(store.read(), ["J1"])]
 
 
 def test_the_same_file_twice_changes_nothing(store: Database, take: Take) -> None:
