@@ -45,7 +45,9 @@ _MONTHLY = re.compile(r"(?:每个?月|月供|每年|每季度|一个月|月租|�
 _PER = re.compile(
     r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人|口人|口|户|家|股|学期|季度)$"
 )
-_DONE = re.compile(r"(?:[给收付交花随包打垫退赔发]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]")
+_DONE = re.compile(
+    r"(?:[给收付交花随包打垫退赔发还结转汇领卖补寄捐缴]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]"
+)
 _LOAN = re.compile("(?:贷(?:款|个|点|到|出|了|得|啲|多|了个|它|上)?|没有?|冇|不够)$")
 """贷八十万 and 没两万 are no money that moves."""
 _FEE = re.compile(
@@ -63,7 +65,9 @@ _CORRECTED = re.compile(
     r"不是.{0,8}[,、 ]?(?:而?是|应该是)|改成|改到|改(?=[\d一二三四五六七八九十])"
     r"|推到|推迟到|提前到|更正"
 )
-_ORIGIN = re.compile("[存办买放开定在]|暑假|寒假|夏|秋|春|冬|[上下]学期")
+_ORIGIN = re.compile(
+    "[存办买放开定在]|这时候|这会儿|这个时候|今天|暑假|寒假|夏|秋|春|冬|[上下]学期"
+)
 _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
 _EVERY = re.compile("这个月|本月|当月|今年|这季度|本季度|下季度|上季度|这学期|下学期")
@@ -78,9 +82,11 @@ _MOVES = re.compile(
 _REPEATED = re.compile("每个?(?:月|年|周|星期|礼拜)?的?$")
 """每月20号 is no day of its own."""
 _MONEY_TALK = re.compile(
-    "[万块钱款费元账存取贷租押奖礼花]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了"
+    "[万块钱款费元账存取贷租押奖礼花]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了|还[我他她给]"
 )
 """Without such words a bare number is no sum."""
+_LEARNT = re.compile("我?才(?:晓得|知道|听说|发现|看到|想起)")
+"""今天才晓得: the day one hears of it."""
 _FLOATING = frozenset({"last", "decade"})
 _Kind = TypeVar("_Kind", Amount, When)
 
@@ -117,7 +123,7 @@ class Attachments:
         found = _PER.search(text, max(0, amount.start - 4), amount.start)
         if found is None:
             return False
-        alone = sum(other.sure for other in self._money.find(text)) <= 1
+        alone = not any(a.sure and a.start != amount.start for a in self._money.find(text))
         term = found.group().endswith(("年", "月", "学期", "季度"))
         if term and _FEE.search(text, 0, amount.start) is None:
             return True
@@ -139,6 +145,7 @@ class Attachments:
             if when.settled
             and when.kind not in _FLOATING
             and not self._attribute(when)
+            and not _LEARNT.match(self._message.text, when.end)
             and not _REPEATED.search(self._message.text, max(0, when.start - 3), when.start)
         ]
         exact = [when for when in found if when.kind in _EXACT]
