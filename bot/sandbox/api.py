@@ -90,7 +90,7 @@ class SandboxApi:
     def __init__(self, world: World) -> None:
         self.world = world
         self.tokens = Tokens(world.settings, lambda: world.new_id("", 64), world.monotonic)
-        self.limits = Limits(world.monotonic)
+        self.limits = Limits(world.monotonic, special={"*/add_moment_task": 10})
         self.seen: deque[Seen] = deque(maxlen=20_000)
 
     def answer(

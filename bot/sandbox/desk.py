@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.errors import Invalid
-from bot.sandbox.masses import Masses
+from bot.sandbox.moments import Moments
 from bot.sandbox.records import AppMessage, Callback, Fields, ResponseCode
 from bot.sandbox.state import act
 
@@ -17,7 +17,7 @@ CALLBACK_CARDS = ("button_interaction", "vote_interaction", "multiple_interactio
 _LINK = re.compile(r"https?://[^\s\"'<>]+")
 
 
-class Desk(Masses):
+class Desk(Moments):
     """Application messages, cards, and what staff send to the app."""
 
     def put_app_message(

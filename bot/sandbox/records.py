@@ -212,6 +212,47 @@ class MassSend:
 
 
 @dataclass
+class MomentTask:
+    """What one member was asked to publish, and which customers see it since."""
+
+    userid: str
+    published: bool = False
+    seen_by: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Moment:
+    """A moment; nobody sees it before a member publishes it.
+
+    Attributes:
+        born: As of a mass send.
+        tags: Who may see it carries one of them; none: everybody.
+        by_hand: A member's own, not created through the API.
+    """
+
+    moment_id: str
+    created_at: datetime
+    born: float
+    text: str
+    attachments: list[Fields]
+    tags: list[str]
+    by_hand: bool = False
+    cancelled: bool = False
+    tasks: dict[str, MomentTask] = field(default_factory=dict)
+
+
+@dataclass
+class MomentJob:
+    """The making of a moment; ``until`` is how long it can be asked about."""
+
+    until: datetime
+    born: float
+    bad_senders: list[str]
+    bad_tags: list[str]
+    moment_id: str = ""
+
+
+@dataclass
 class AppMessage:
     """An application message as the staff who got it see it.
 

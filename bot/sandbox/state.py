@@ -28,6 +28,8 @@ from bot.sandbox.records import (
     MassSend,
     Media,
     Message,
+    Moment,
+    MomentJob,
     ResponseCode,
     Staff,
     TagGroup,
@@ -100,6 +102,8 @@ class WorldState:
         self.messages: dict[str, Message] = {}
         self.masses: dict[str, MassSend] = {}
         self.mass_counts: dict[tuple[str, str], int] = {}
+        self.moments: dict[str, Moment] = {}
+        self.moment_jobs: dict[str, MomentJob] = {}
         self.app_messages: dict[str, AppMessage] = {}
         self.cards: dict[str, AppMessage] = {}
         self.response_codes: dict[str, ResponseCode] = {}

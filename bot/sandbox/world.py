@@ -8,7 +8,7 @@ WeCom would. They take and return plain ids, are safe from any thread, and refus
 - ``friends``: staff, customers, friendships, tags by hand
 - ``groups``: customer groups
 - ``talk``: saying, recalling, consent to archiving
-- ``masses``: the members' side of mass sends
+- ``masses``, ``moments``: the members' side of mass sends and moments
 - ``desk``: the app on the staff's phones
 - ``service``: WeChat customer service
 """
@@ -50,7 +50,7 @@ class World(Service):
     ) -> list[Fields]:
         """The channel's record of what really reached customers and groups, oldest first.
 
-        Each entry has ``channel`` (mass_single, mass_group, welcome, group_welcome, kf),
+        Each entry has ``channel`` (mass_single, mass_group, moments, welcome, group_welcome, kf),
         ``sender``, ``external_userid`` or ``chat_id``, ``text`` and ``at``. This, not any
         table of the bot, is what tests compare with.
         """

@@ -82,8 +82,8 @@ class Caller:
         token = self.token(secret or self._secret(path))
         return self._answered("POST", path, {"access_token": token}, raw)
 
-    def upload(self, path: str, content: bytes, **query: str) -> dict[str, Any]:
-        query["access_token"] = self.token(self.settings.app_secret)
+    def upload(self, path: str, content: bytes, secret: str = "", **query: str) -> dict[str, Any]:
+        query["access_token"] = self.token(secret or self.settings.app_secret)
         upload = Upload("a.jpg", "image/jpeg", content)
         return self._answered("POST", path, query, b"", upload)
 

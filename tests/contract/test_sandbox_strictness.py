@@ -30,9 +30,13 @@ NEEDED = {
     "message_recall media_upload media_uploadimg kf_account_list kf_servicer_list",
     "kf_service_state_get kf_service_state_trans kf_sync_msg kf_send_msg kf_send_msg_on_event",
     "check_single_agree check_room_agree get_permit_user_list getcallbackip get_api_domain_ip",
-    "auth_getuserinfo get_jsapi_ticket get_agent_ticket",
+    "auth_getuserinfo get_jsapi_ticket get_agent_ticket media_upload_attachment",
+    "add_moment_task get_moment_task_result cancel_moment_task get_moment_list get_moment_task",
+    "get_moment_customer_list get_moment_send_result",
 }
 MASS = "externalcontact/add_msg_template"
+MOMENT = "externalcontact/add_moment_task"
+FILM = {"msgtype": "video", "video": {"media_id": "m"}}
 MENU = {"touser": "wm1", "open_kfid": "wk1", "msgtype": "msgmenu"}
 
 
@@ -111,6 +115,23 @@ REFUSED = [
     (40035, "message/send", {"msgtype": "text", "touser": ["a"], "text": {"content": "x"}}),
     (40032, "message/send", {"msgtype": "text", "agentid": 1, "touser": "a|" * 1001}),
     (40058, "kf/sync_msg", {"open_kfid": "wk1", "limit": 1001}),
+    (45002, MOMENT, {"text": {"content": "字" * 2001}}),
+    (40063, MOMENT, {"visible_range": {"sender_list": {"user_list": ["zhangsan"]}}}),
+    (41064, MOMENT, {"attachments": [{"msgtype": "image", "image": {"media_id": "m"}}] * 10}),
+    (41064, MOMENT, {"attachments": [{"msgtype": "video", "video": {"media_id": "m"}}] * 2}),
+    (41065, MOMENT, {"attachments": [FILM, {"msgtype": "image", "image": {"media_id": "m"}}]}),
+    (41065, MOMENT, {"attachments": [{"msgtype": "file", "file": {"media_id": "m"}}]}),
+    (40007, MOMENT, {"attachments": [FILM]}),
+    (40035, MOMENT, {"text": {"content": "x"}, "visible_range": {"sender_list": ["zhangsan"]}}),
+    (40058, "externalcontact/get_moment_list", {"start_time": 0, "end_time": 30 * 86400 + 1}),
+    (40058, "externalcontact/get_moment_list", {"start_time": 0, "end_time": 1, "limit": 21}),
+    (41060, "externalcontact/get_moment_task", {"moment_id": "mom1"}),
+    (41060, "externalcontact/cancel_moment_task", {"moment_id": "mom1"}),
+    (
+        40058,
+        "externalcontact/get_moment_send_result",
+        {"moment_id": "m", "userid": "a", "limit": 5001},
+    ),
     (95008, "kf/send_msg", MENU | {"msgmenu": {"list": [{"type": "text"}] * 11}}),
 ]
 

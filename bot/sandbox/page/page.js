@@ -2,7 +2,8 @@
 import { $, call, h, notice, showClock, startSwitches, time } from './switches.js';
 
 const HUES = ['#5b8c85', '#8a6d3b', '#7a6c9d', '#a65d57', '#4f7cac', '#6b8e4e', '#b07d4b', '#5f6f7f'];
-const VIA = { mass_single: '企业群发', mass_group: '企业群发', welcome: '欢迎语', group_welcome: '入群欢迎语', kf: '机器人' };
+const TASKS = { single: '发给客户', group: '发到客户群', moment: '发到朋友圈,以下客户能看到' };
+const VIA = { mass_single: '企业群发', mass_group: '企业群发', moments: '朋友圈', welcome: '欢迎语', group_welcome: '入群欢迎语', kf: '机器人' };
 const KINDS = { image: '[图片]', emotion: '[表情]', voice: '[语音]', video: '[视频]', file: '[文件]', location: '[位置]',
   link: '[链接]', chatrecord: '[聊天记录]', weapp: '[小程序]' };
 const state = { snap: null, last: 0, talks: new Map(), unread: new Map(), touched: new Map(), open: null,
@@ -203,9 +204,9 @@ async function showDesk() {
 
 function taskCard(userid, task) {
   const names = task.recipients.slice(0, 6).map(nameOf).join('、') + (task.recipients.length > 6 ? ` 等 ${task.recipients.length} 个` : '');
-  return h('div', { class: 'card' }, h('h4', {}, task.chat_type === 'group' ? '发到客户群' : '发给客户'),
+  return h('div', { class: 'card' }, h('h4', {}, TASKS[task.chat_type]),
     h('p', { class: 'faint' }, `${names} · ${task.created_at.slice(11, 16)}`), h('blockquote', {}, task.text || '[附件]'),
-    h('div', { class: 'row' }, h('button', { class: 'main', onclick: async () => { if (await act('confirm_task', { userid, msgid: task.msgid })) notice('已发送'); await refresh(); } }, '发送')));
+    h('div', { class: 'row' }, h('button', { class: 'main', onclick: async () => { if (await act('confirm_task', { userid, msgid: task.msgid })) notice('已发送'); await refresh(); } }, task.chat_type === 'moment' ? '发表' : '发送')));
 }
 
 const link = (url, text) => h('a', { href: url, target: '_blank', rel: 'noopener' }, text);
@@ -272,6 +273,9 @@ function take(entry) {
     mass_created: () => log(`群发任务:${entry.text.slice(0, 28)}`, 'bot'),
     mass_confirmed: () => log(`${nameOf(entry.userid)} 点了发送,${entry.recipients.length} 个对象`, 'staff'),
     mass_cancelled: () => log('一个群发任务被取消', 'bot'),
+    moment_created: () => log(`朋友圈任务:${entry.text.slice(0, 28)}`, 'bot'),
+    moment_published: () => log(`${nameOf(entry.userid)} 发表了朋友圈`, 'staff'),
+    moment_cancelled: () => log('一个朋友圈任务被停止', 'bot'),
     app_message: () => log(`发给 ${names(entry.to)}:${entry.body?.main_title?.title ?? entry.body?.content?.slice(0, 24) ?? entry.msgtype}`, 'bot'),
     card_pressed: () => log(`${nameOf(entry.userid)} 按了卡片按钮`, 'staff'),
     staff_wrote: () => log(`${nameOf(entry.userid)} 写给应用`, 'staff'),
