@@ -24,6 +24,7 @@ from bot.wecom.messages import (
     text_message,
     textcard_message,
 )
+from bot.wecom.moments import MomentJob, Moments
 from bot.wecom.staff import Login, Staff
 from bot.wecom.tokens import MemoryTokenCache, Secrets, TokenCache
 
@@ -42,6 +43,7 @@ __all__ = [
     "MemberSend",
     "MemoryTokenCache",
     "Message",
+    "MomentJob",
     "Secrets",
     "SendResult",
     "ServiceState",
@@ -58,5 +60,5 @@ __all__ = [
 ]
 
 
-class WeComClient(Staff, Customers, Greetings, MassSends, Messages, Kf):
+class WeComClient(Staff, Customers, Greetings, MassSends, Moments, Messages, Kf):
     """All calls in one place; share one between all threads. Arguments as for ``Door``."""

@@ -83,19 +83,22 @@ def content(what: str, text: str, most: int, attachments: Sequence[Attachment]) 
     at_most_bytes(what, text, most)
     at_most_items("附件", attachments, 9)
     for row in attachments:
-        _attachment(row)
+        attachment(row)
     return {
         "text": {"content": text} if text else None,
         "attachments": [dict(row) for row in attachments] or None,
     }
 
 
-def _attachment(row: Attachment) -> None:
+def attachment(
+    row: Attachment, known: Mapping[str, Mapping[str, tuple[bool, int]]] = _ATTACHMENT
+) -> None:
+    """Refuse an attachment of an unknown kind, or with wrong fields; ``known`` has both."""
     kind = str(row.get("msgtype", ""))
-    fields = _ATTACHMENT.get(kind)
+    fields = known.get(kind)
     content = row.get(kind)
     if fields is None or not isinstance(content, Mapping):
-        raise Invalid(f"附件类型 {kind!r} 无效，可用：{'、'.join(_ATTACHMENT)}，内容放在同名字段里")
+        raise Invalid(f"附件类型 {kind!r} 无效，可用：{'、'.join(known)}，内容放在同名字段里")
     unknown = set(content) - set(fields)
     if unknown:
         raise Invalid(f"附件 {kind} 不认识的字段：{'、'.join(sorted(unknown))}")

@@ -47,7 +47,7 @@ class MassSendTask:
 
 @dataclass(frozen=True, slots=True)
 class GroupMsg:
-    """A mass send as the list tells it.
+    """A mass send, or a moment, as the list tells it.
 
     Attributes:
         creator: A member, or None for tasks made through the API.
@@ -176,7 +176,7 @@ class MassSends(Door):
                 "cursor": cursor or None,
             },
         )
-        found = [_group_msg(row) for row in rows(reply, "group_msg_list")]
+        found = [group_msg(row, "msgid") for row in rows(reply, "group_msg_list")]
         return found, str(reply.get("next_cursor") or "")
 
     def get_groupmsg_task(
@@ -274,9 +274,10 @@ def _result_query(msgid: MsgId, userid: UserId | None, cursor: str, limit: int) 
     return {"msgid": msgid, "userid": userid, "limit": limit, "cursor": cursor or None}
 
 
-def _group_msg(row: Json) -> GroupMsg:
+def group_msg(row: Json, name: str) -> GroupMsg:
+    """A row of a list of mass sends, or of moments; ``name`` is the field of its id."""
     return GroupMsg(
-        MsgId(str(row["msgid"])),
+        MsgId(str(row[name])),
         UserId(row["creator"]) if row.get("creator") else None,
         moment(row.get("create_time")),
         int(row.get("create_type", 0)),

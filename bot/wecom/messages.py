@@ -19,6 +19,7 @@ UPDATE_TEMPLATE_CARD: Final = Call("POST", "message/update_template_card", repea
 MESSAGE_RECALL: Final = Call("POST", "message/recall", repeat="idempotent")
 MEDIA_UPLOAD: Final = Call("POST", "media/upload")
 MEDIA_UPLOADIMG: Final = Call("POST", "media/uploadimg")
+UPLOAD_ATTACHMENT: Final = Call("POST", "media/upload_attachment", "contact")
 
 MediaType = Literal["image", "voice", "video", "file"]
 
@@ -260,6 +261,18 @@ class Messages(Door):
         """A picture's permanent address for ``pic_url`` (90256); 1,000 a day, 3,000 a month."""
         _media(filename, content, 2 * 1024 * 1024)
         return text_of(self._call(MEDIA_UPLOADIMG, upload=_upload(filename, content)), "url")
+
+    def media_upload_attachment(
+        self, kind: Literal["image", "video"], filename: str, content: bytes
+    ) -> Media:
+        """Upload for moments (95098), where no other upload is taken (40007)."""
+        _media(filename, content, 10 * 1024 * 1024)
+        reply = self._call(
+            UPLOAD_ATTACHMENT,
+            query={"media_type": kind, "attachment_type": 1},
+            upload=_upload(filename, content),
+        )
+        return Media(text_of(reply, "media_id"), moment(reply.get("created_at")))
 
 
 def _recipients(

@@ -23,6 +23,7 @@ from bot.wecom import (
     kf,
     mass_sends,
     messages,
+    moments,
     staff,
 )
 from bot.wecom.door import Call
@@ -34,7 +35,7 @@ CONTRACT = {
 SECRETS = {"app": "agent", "customer_contact_app": "contact", "kf_app": "kf", "archive": "archive"}
 CALLS = [
     value
-    for module in (staff, customers, greetings, mass_sends, messages, kf)
+    for module in (staff, customers, greetings, mass_sends, moments, messages, kf)
     for value in vars(module).values()
     if isinstance(value, Call)
 ]

@@ -8,7 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from wecom_cases import GROUP, IMAGE, KEFU, LINK, MINIPROGRAM, SAMPLES, TASK, WANG, ZHANG
+from wecom_cases import (
+    GROUP,
+    IMAGE,
+    KEFU,
+    LINK,
+    MINIPROGRAM,
+    MOMENT,
+    MOMENT_LINK,
+    SAMPLES,
+    TASK,
+    WANG,
+    ZHANG,
+)
 from wecom_stub import Stub, serving
 
 from bot.errors import Invalid
@@ -40,6 +52,8 @@ def stub() -> Iterator[Stub]:
         one.say(
             "externalcontact/group_welcome_template/add", {"errcode": 0, "template_id": "TEMPLATE"}
         )
+        one.say("externalcontact/add_moment_task", {"errcode": 0, "jobid": "JOB"})
+        one.say("media/upload_attachment", {"errcode": 0, "media_id": "MEDIA"})
         one.say("media/upload", {"errcode": 0, "media_id": "MEDIA"})
         one.say("media/uploadimg", {"errcode": 0, "url": "https://example.com/p.png"})
         yield one
@@ -98,10 +112,15 @@ def _mass(client: WeComClient, **content: Any) -> object:
     return client.add_msg_template("single", sender=ZHANG, **content)
 
 
+def _moment(client: WeComClient, **content: Any) -> object:
+    return client.add_moment_task(senders=[ZHANG], **content)
+
+
 def _staff(client: WeComClient, message: Message) -> object:
     return client.message_send(message, users=[ZHANG])
 
 
+PICTURE = {"msgtype": "image", "image": {"media_id": "MEDIA_ID"}}
 # On templates of group greetings the contract limits fewer fields of the same attachments.
 TEMPLATE = {"link.title", "link.desc", "miniprogram.title"}
 CHECKED: dict[tuple[str, str], Make] = {
@@ -171,6 +190,20 @@ CHECKED: dict[tuple[str, str], Make] = {
     ("get_groupmsg_send_result", "limit"): (
         lambda c, n: c.get_groupmsg_send_result(TASK, ZHANG, limit=n)
     ),
+    ("add_moment_task", "text.content"): lambda c, n: _moment(c, text="汉" * n),
+    ("add_moment_task", "attachments"): lambda c, n: _moment(c, attachments=[PICTURE] * n),
+    ("add_moment_task", "attachments[].link.title"): lambda c, n: _moment(
+        c, attachments=[_with(MOMENT_LINK, title="汉" * n)]
+    ),
+    ("add_moment_task", "visible_range.sender_list.user_list"): lambda c, n: c.add_moment_task(
+        senders=_names(n), text="您好"
+    ),
+    ("get_moment_task_result", "jobid"): lambda c, n: c.get_moment_task_result("j" * n),
+    ("get_moment_list", "limit"): lambda c, n: c.get_moment_list(NOW, NOW, limit=n),
+    ("get_moment_task", "limit"): lambda c, n: c.get_moment_task(MOMENT, limit=n),
+    ("get_moment_send_result", "limit"): (
+        lambda c, n: c.get_moment_send_result(MOMENT, ZHANG, limit=n)
+    ),
     ("message_send", "touser"): lambda c, n: c.message_send(text_message("提醒"), users=_names(n)),
     ("message_send", "toparty"): lambda c, n: c.message_send(
         text_message("提醒"), parties=list(range(n))
@@ -199,6 +232,9 @@ CHECKED: dict[tuple[str, str], Make] = {
         "RESPONSE", _names(n), replace_name="已处理"
     ),
     ("media_upload", "media"): lambda c, n: c.media_upload("file", "条款.pdf", b"x" * n),
+    ("media_upload_attachment", "media"): lambda c, n: c.media_upload_attachment(
+        "image", "海报.png", b"x" * n
+    ),
     ("media_uploadimg", "media"): lambda c, n: c.media_uploadimg("海报.png", b"x" * n),
     ("kf_account_list", "limit"): lambda c, n: c.kf_account_list(limit=n),
     ("kf_sync_msg", "cursor"): lambda c, n: c.kf_sync_msg(KEFU, "c" * n),
@@ -234,6 +270,7 @@ UNCHECKED = {
     ("message_send", "video.title"): "a kind of message that we do not make",
     ("message_send", "video.description"): "a kind of message that we do not make",
     ("get_groupmsg_list_v2", "end_time"): "a span of two fields, tested below",
+    ("get_moment_list", "end_time"): "a span of two fields, tested below",
 }
 
 
@@ -308,6 +345,17 @@ WRONG: dict[str, Callable[[WeComClient], object]] = {
     "mass sends that end before they begin": lambda c: c.get_groupmsg_list_v2(
         "single", NOW, NOW - timedelta(seconds=1)
     ),
+    "a moment of nothing": _moment,
+    "a moment of nobody": lambda c: c.add_moment_task(senders=[], text="您好"),
+    "a moment with pictures and a link": lambda c: _moment(c, attachments=[PICTURE, MOMENT_LINK]),
+    "a moment with two links": lambda c: _moment(c, attachments=[MOMENT_LINK, MOMENT_LINK]),
+    "a moment with a picture by its address": lambda c: _moment(c, attachments=[IMAGE]),
+    "a moment with a mini-program": lambda c: _moment(c, attachments=[MINIPROGRAM]),
+    "more than 30 days of moments": lambda c: c.get_moment_list(NOW - timedelta(days=31), NOW),
+    "moments that end before they begin": lambda c: c.get_moment_list(
+        NOW, NOW - timedelta(seconds=1)
+    ),
+    "a moment without id": lambda c: c.cancel_moment_task(MsgId("")),
     "a task without id": lambda c: c.get_groupmsg_task(MsgId("")),
     "a message to nobody": lambda c: c.message_send(text_message("提醒")),
     "two members in one id": lambda c: c.message_send(text_message("提醒"), users=[UserId("a|b")]),

@@ -20,6 +20,7 @@ from bot.wecom import (
     MassSendTask,
     Media,
     MemberSend,
+    MomentJob,
     SendResult,
     ServiceState,
     StaffMessage,
@@ -33,6 +34,11 @@ WANG = ExternalUserId("wmqfasd1e19278asdasAAAA")
 GROUP = ChatId("wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA")
 KEFU = OpenKfId("wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q")
 TASK = MsgId("msgGCAAAXtWyujaWJHDDGi0mAAAA")
+MOMENT = MsgId("momxxx")
+MOMENT_LINK = {
+    "msgtype": "link",
+    "link": {"title": "网点活动", "url": "https://example.com/event", "media_id": "MEDIA_ID"},
+}
 IMAGE = {"msgtype": "image", "image": {"pic_url": "https://wework.qpic.cn/wwpic/EXAMPLE"}}
 LINK = {
     "msgtype": "link",
@@ -255,6 +261,48 @@ def cases() -> dict[str, Case]:
             lambda c: c.cancel_groupmsg_send(TASK),
             result=True,
         ),
+        "add_moment_task": Case(
+            contact + "add_moment_task",
+            lambda c: c.add_moment_task(
+                senders=[ZHANG],
+                tags=[TagId("etXXXXXXXXXX")],
+                text="天冷了，出门记得添衣。",
+                attachments=[MOMENT_LINK],
+            ),
+            "xxxx",
+        ),
+        "get_moment_task_result": Case(
+            contact + "get_moment_task_result",
+            lambda c: c.get_moment_task_result("xxxx"),
+            MomentJob(
+                done=True, moment_id=MsgId("xxxx"), invalid=("zhangsan", "3", "etXXXXXXXXXX")
+            ),
+        ),
+        "cancel_moment_task": Case(
+            contact + "cancel_moment_task", lambda c: c.cancel_moment_task(MOMENT), None
+        ),
+        "get_moment_list": Case(
+            contact + "get_moment_list",
+            lambda c: c.get_moment_list(
+                _at(1605000000),
+                _at(1605172726),
+                creator=ZHANG,
+                filter_type=1,
+                cursor="CURSOR",
+                limit=10,
+            ),
+            ([GroupMsg(MOMENT, ZHANG, _at(1605172726), 1, "test")], "CURSOR2"),
+        ),
+        "get_moment_task": Case(
+            contact + "get_moment_task",
+            lambda c: c.get_moment_task(MOMENT, "CURSOR"),
+            ([MemberSend(ZHANG, sent=True), MemberSend(LI, sent=False)], "CURSOR2"),
+        ),
+        "get_moment_send_result": Case(
+            contact + "get_moment_send_result",
+            lambda c: c.get_moment_send_result(MOMENT, ZHANG, "CURSOR"),
+            ([WANG], "CURSOR2"),
+        ),
         "message_send": Case(
             "message/send",
             lambda c: c.message_send(
@@ -279,6 +327,11 @@ def cases() -> dict[str, Case]:
             "media/upload",
             lambda c: c.media_upload("image", "活动海报.png", b"PNG-PNG-PNG"),
             Media("1G6nrLmr5EC3MMb_-zK1dDdzmd0p7cNliYu9V5w7o8K0", _at(1380000000)),
+        ),
+        "media_upload_attachment": Case(
+            "media/upload_attachment",
+            lambda c: c.media_upload_attachment("image", "活动海报.png", b"PNG-PNG-PNG"),
+            Media("1G6nrLmr5EC3MMb_", _at(1380000000)),
         ),
         "media_uploadimg": Case(
             "media/uploadimg",
