@@ -83,6 +83,7 @@ class Channel(StrEnum):
 
     MASS_SINGLE = "mass_single"
     MASS_GROUP = "mass_group"
+    MOMENTS = "moments"
     WELCOME = "welcome"
     KF = "kf"
     STAFF = "staff"

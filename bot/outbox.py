@@ -126,6 +126,16 @@ def add(db: Db, errand: Errand, now: int, useful_until: int | None = None) -> bo
     )
 
 
+def settle(db: Db, errand: Errand, state: str, now: int) -> None:
+    """Write what became of an errand whose outcome was in doubt."""
+    db.run(
+        "UPDATE outbox SET state = :state, done_at = :now WHERE key = :key",
+        state=state,
+        now=now,
+        key=errand.key,
+    )
+
+
 def forget(db: Db, before: int) -> int:
     """Drop errands that were done before the moment (epoch ms)."""
     return db.run(_FORGET, before=before)

@@ -83,6 +83,11 @@ class Rulebook:
         """How a slug is called on screen; a slug without a label shows as it is."""
         return self.labels.get(family, {}).get(slug, slug)
 
+    def where_to_tap(self, tasks: int, moments: int) -> str:
+        """Where in WeCom an employee finds the tasks that wait, ``moments`` of them moments."""
+        kind = "mass" if not moments else "moments" if moments == tasks else "both"
+        return self.label("task_place", kind)
+
     @cached_property
     def lines(self) -> Lines:
         """The layer lines as the store wants them."""

@@ -29,6 +29,7 @@ _MOST_BYTES: Mapping[str, int] = {
     "file": 20 * _MIB,
 }
 _TITLE_BYTES: Mapping[str, int] = {"link": 128, "miniprogram": 64}
+_MOMENT_TITLE = 64
 _NAME = re.compile(r"[\w\u3400-\u9fff-]{1,60}\.[a-z]{3,4}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -95,6 +96,20 @@ def read_attachments(head: Section) -> tuple[Attachment, ...]:
     if len(found) > _MOST:
         raise head.wrong(f"attachments 最多 {_MOST} 个,请删减")
     return found
+
+
+def check_moment(attachments: tuple[Attachment, ...], head: Section) -> None:
+    """Refuse what a moment cannot carry: nine pictures, or one link with its picture (95094).
+
+    Raises:
+        Invalid: With the file, the line and the fix.
+    """
+    kinds = {each.kind for each in attachments}
+    one_link = kinds == {"link"} and len(attachments) == 1 and bool(attachments[0].file)
+    if kinds - {"image"} and not one_link:
+        raise head.wrong("朋友圈只能带最多九张图片,或者一个带图片(file)的链接")
+    if any(len(each.title) > _MOMENT_TITLE for each in attachments):
+        raise head.wrong(f"朋友圈链接的 title 最多 {_MOMENT_TITLE} 个字,请缩短")
 
 
 def _read(section: Section) -> Attachment:

@@ -13,7 +13,7 @@ from bot.clock import SHANGHAI
 from bot.model import PRODUCT_KINDS, Channel, Layer, Purpose, Role
 from bot.yamlfile import Place, Scalar, Section, read_text
 from scheduler import benefits, offers
-from scheduler.attachments import Attachment, read_attachments
+from scheduler.attachments import Attachment, check_moment, read_attachments
 from scheduler.audience import (
     CUSTOMER_KINDS,
     EVERYONE,
@@ -32,8 +32,12 @@ from scheduler.words import check_template
 
 _SIGNED = frozenset({"branch", "sender_name"})
 _APPROVERS = (Role.HEAD, Role.CITY, Role.COMPLIANCE)
-_CHANNELS = (Channel.MASS_SINGLE, Channel.MASS_GROUP)
+_CHANNELS = (Channel.MASS_SINGLE, Channel.MASS_GROUP, Channel.MOMENTS)
 _MATTERS = ("product", "event", "bank")
+_SHARED = {Channel.MASS_GROUP: "客户群", Channel.MOMENTS: "朋友圈"}
+"""Where everybody reads the same words."""
+_MOMENT_CHARS = 1_800
+"""Of WeCom's 2,000 (95094); the rest is for the values of variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +253,7 @@ def _check_sense(found: Campaign, occasion: Occasion, head: Section) -> None:
     if bool(found.about) != (found.purpose is Purpose.MARKETING):
         raise head.wrong("营销话术要写 about(product、event 或 bank),问候和服务不写")
     _check_offered(found, head)
-    if found.channel is Channel.MASS_GROUP and (found.personal or not occasion.groups):
-        raise head.value("channel").wrong(
-            "群发到客户群不带称呼、不含个人信息,也只能用于节日、日期、每周、每月或季度"
-        )
+    _check_channel(found, occasion, head)
 
 
 def _check_offered(found: Campaign, head: Section) -> None:
@@ -260,17 +261,30 @@ def _check_offered(found: Campaign, head: Section) -> None:
         raise head.value("about").wrong("写了 product_kinds 就是产品内容,about 请填 product")
     if found.products and not found.product_kinds:
         raise head.wrong("写了 products 就要写 product_kinds(这些产品的类别),它决定由谁审批")
-    if found.products and found.channel is Channel.MASS_GROUP:
-        raise head.wrong("群里不发因人而异的产品,请去掉 products")
-    if found.offer and (found.about != "bank" or found.channel is Channel.MASS_GROUP):
+    if found.offer and (found.about != "bank" or found.channel is not Channel.MASS_SINGLE):
         raise head.value("offer").wrong(
-            "异业权益不能和产品放在一条里,也不发到群:请写 purpose: marketing、about: bank、"
+            "异业权益不能和产品放在一条里,也不发到群和朋友圈:请写 purpose: marketing、about: bank、"
             "channel: mass_single,不写 product_kinds 和 products"
         )
 
 
+def _check_channel(found: Campaign, occasion: Occasion, head: Section) -> None:
+    shared = _SHARED.get(found.channel)
+    if found.products and shared:
+        raise head.wrong(f"{shared}里不发因人而异的产品,请去掉 products")
+    if shared and (found.personal or not occasion.groups):
+        raise head.value("channel").wrong(
+            f"发到{shared}不带称呼、不含个人信息,也只能用于节日、日期、每周、每月或季度"
+        )
+    if found.channel is not Channel.MOMENTS:
+        return
+    if len(found.words) > _MOMENT_CHARS:
+        raise head.wrong(f"朋友圈文字最多 {_MOMENT_CHARS} 个字,请缩短")
+    check_moment(found.attachments, head)
+
+
 def _check_words(found: Campaign, occasion: Occasion, place: Place) -> None:
-    single = found.channel is Channel.MASS_SINGLE
+    single = found.channel is not Channel.MASS_GROUP
     marketing = found.purpose is Purpose.MARKETING
     allowed = occasion.fields | _SIGNED | ({"address"} if found.personal else frozenset())
     allowed |= {"stop_way"} if single and marketing else frozenset()

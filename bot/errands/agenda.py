@@ -95,7 +95,11 @@ class Agenda:
         if row is None or not row["tasks"]:
             return
         until = datetime.fromtimestamp(row["until"] / 1000, UTC) - timedelta(seconds=1)
-        values = {"count": row["tasks"], "deadline": moment_words(until, self.clock.now())}
+        values = {
+            "count": row["tasks"],
+            "deadline": moment_words(until, self.clock.now()),
+            "place": self.rules.where_to_tap(row["tasks"], row["moments"]),
+        }
         yield self._matter("task", f"task:{viewer.userid}", until, values, "mass_send_waiting")
 
     # -- dates

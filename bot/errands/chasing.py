@@ -10,6 +10,7 @@ import structlog
 from bot import outbox
 from bot.actions import RemindMassSend, TellStaff
 from bot.clock import SHANGHAI, Clock
+from bot.errands.ways import way_of
 from bot.errors import Refused, Retry, Uncertain
 from bot.model import MsgId, UserId
 from bot.rulebook import Rulebook
@@ -96,7 +97,8 @@ class Chaser:
 
     def _values(self, row: Row, now: datetime) -> dict[str, str | int]:
         until = _moment(row["until"]) - timedelta(seconds=1)
-        return {"count": row["tasks"], "deadline": moment_words(until, now)}
+        place = self.rules.where_to_tap(row["tasks"], row["moments"])
+        return {"count": row["tasks"], "deadline": moment_words(until, now), "place": place}
 
     def remind(self, errand: RemindMassSend) -> None:
         """WeCom's own reminder; one that may have gone out is not repeated."""
@@ -104,7 +106,7 @@ class Chaser:
         if task is None or task["status"] != "accepted":
             return
         try:
-            self.wecom.remind_groupmsg_send(MsgId(task["wecom_msgid"]))
+            way_of(self.wecom, task, self.rules.label).remind(MsgId(task["wecom_msgid"]))
         except (Retry, Refused, Uncertain) as trouble:
             # The app's own message goes out anyway; a second try could be one too many.
             log.info("not reminded by WeCom", task=task["id"], reason=type(trouble).__name__)

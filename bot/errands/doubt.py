@@ -1,24 +1,23 @@
-"""What WeCom has of our mass sends: results, the task of a lost answer, forgotten tasks."""
+"""What WeCom has of our send tasks: results, the task of a lost answer, forgotten tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.clock import Clock
+from bot.errands.ways import Way, way_of
 from bot.errors import Refused, Retry
-from bot.model import Channel, MsgId, UserId
+from bot.model import MsgId, UserId
 from bot.store import pushes
 from bot.store.db import Database, Row
 from bot.vault import Vault
-from bot.wecom import ChatType, GroupMsg, SendResult, WeComClient
+from bot.wecom import GroupMsg, SendResult, WeComClient
 
 LOOKS = 3
 """A task that was absent so often was never made."""
 _LOOK_APART = timedelta(seconds=150)
-_LONGEST_LOOK = timedelta(days=30)
-"""WeCom lists at most a month at once."""
 _ALL_BEGIN = timedelta(days=1)
 """After a restore every process begins within this time."""
 _SLACK = timedelta(minutes=5)
@@ -30,30 +29,26 @@ SELECT max(created_at) FROM send_task WHERE wecom_msgid IS NOT NULL AND created_
 
 @dataclass
 class Doubts:
-    """Looks at mass sends from WeCom's side; changes nothing."""
+    """Looks at send tasks from WeCom's side.
+
+    Args:
+        words: Names what the bot keeps in WeCom's library.
+    """
 
     database: Database
     vault: Vault
     clock: Clock
     wecom: WeComClient
-    _earlier: dict[ChatType, list[GroupMsg]] = field(default_factory=dict, init=False, repr=False)
+    words: Callable[[str, str], str]
+    _earlier: dict[str, list[GroupMsg]] = field(default_factory=dict, init=False, repr=False)
+
+    def way(self, task: Row) -> Way:
+        """How this task goes through WeCom."""
+        return way_of(self.wecom, task, self.words)
 
     def results(self, task: Row) -> list[SendResult]:
-        """What became of every recipient that WeCom tells of; of groups only those sent to."""
-        msgid, found, cursor = MsgId(task["wecom_msgid"]), [], ""
-        members: list[UserId] = []
-        while True:
-            sends, cursor = self.wecom.get_groupmsg_task(msgid, cursor)
-            members += [each.userid for each in sends]
-            if not cursor:
-                break
-        for userid in members:
-            while True:
-                rows, cursor = self.wecom.get_groupmsg_send_result(msgid, userid, cursor)
-                found += rows
-                if not cursor:
-                    break
-        return found
+        """What became of the task's recipients, as far as WeCom tells."""
+        return self.way(task).results(MsgId(task["wecom_msgid"]), self._recipients(task))
 
     def in_hand(self, task: Row) -> bool:
         """A thread of this process is waiting for the answer just now."""
@@ -69,11 +64,19 @@ class Doubts:
         now = int(self.clock.now().timestamp() * 1000)
         return bool(now - since >= apart / timedelta(milliseconds=1))
 
-    def find(self, task: Row) -> MsgId | None:
-        """The task of a lost answer in WeCom's list."""
+    def find(self, task: Row) -> MsgId | Refused | None:
+        """The task of a lost answer, by its job or in WeCom's list; or why WeCom did not make it.
+
+        Raises:
+            Retry: WeCom does not tell now, or is still at it.
+        """
+        way = self.way(task)
+        made = way.made(task["job"]) if task["job"] else None
+        if made is not None:
+            return made
         called = datetime.fromtimestamp((task["called_at"] or task["created_at"]) / 1000, UTC)
-        until = min(self.clock.now(), called + _LONGEST_LOOK)
-        return self._same(task, self._list(chat_type_of(task), called, until))
+        until = min(self.clock.now(), called + way.longest_span)
+        return self._same(task, way.listed(called - _SLACK, until + _SLACK))
 
     def made_before(self, task: Row) -> MsgId | None:
         """The same task, made already, of which the store knows nothing.
@@ -86,30 +89,21 @@ class Doubts:
             Retry: WeCom does not tell now; nothing may be made before it does.
         """
         try:
-            return self._same(task, self._forgotten(chat_type_of(task)))
+            return self._same(task, self._forgotten(task))
         except Refused as refusal:
             raise Retry("还读不到企业微信里已有的群发,稍后再发", 30.0) from refusal
 
-    def _forgotten(self, chat_type: ChatType) -> list[GroupMsg]:
-        if chat_type not in self._earlier:
+    def _forgotten(self, task: Row) -> list[GroupMsg]:
+        channel, way = task["channel"], self.way(task)
+        if channel not in self._earlier:
             now = self.clock.now()
             before = int((now - _ALL_BEGIN).timestamp() * 1000)
             last = self.database.read().value(_LAST_MADE, before=before) or 0
-            since = max(datetime.fromtimestamp(last / 1000, UTC), now - _LONGEST_LOOK)
+            since = max(datetime.fromtimestamp(last / 1000, UTC), now - way.longest_span)
             ours = self._known_msgids()
-            found = self._list(chat_type, since, now)
-            self._earlier[chat_type] = [row for row in found if row.msgid not in ours]
-        return self._earlier[chat_type]
-
-    def _list(self, chat_type: ChatType, since: datetime, until: datetime) -> Iterable[GroupMsg]:
-        cursor = ""
-        while True:
-            rows, cursor = self.wecom.get_groupmsg_list_v2(
-                chat_type, since - _SLACK, until + _SLACK, filter_type=0, cursor=cursor
-            )
-            yield from rows
-            if not cursor:
-                return
+            found = way.listed(since - _SLACK, now + _SLACK)
+            self._earlier[channel] = [row for row in found if row.msgid not in ours]
+        return self._earlier[channel]
 
     def _same(self, task: Row, rows: Iterable[GroupMsg]) -> MsgId | None:
         """Which of these is the task: same text, then sender, then recipients."""
@@ -127,19 +121,16 @@ class Doubts:
         return {row[0] for row in rows}
 
     def _is_it(self, msgid: MsgId, task: Row) -> bool:
-        members, _ = self.wecom.get_groupmsg_task(msgid)
+        way, wanted = self.way(task), self._recipients(task)
+        members = way.members(msgid)
         if members and task["sender"] not in {each.userid for each in members}:
             return False
-        results, _ = self.wecom.get_groupmsg_send_result(msgid, UserId(task["sender"]))
-        there = {recipient_of(each) for each in results}
-        pending = pushes.pushes_of(self.database.read(), task["id"])
-        wanted = {row["chat_id"] or row["external_userid"] for row in pending}
+        there = {recipient_of(each) for each in way.of_member(msgid, UserId(task["sender"]))}
         return not there or bool(there & wanted)
 
-
-def chat_type_of(task: Row) -> ChatType:
-    """How WeCom calls the channel of a task."""
-    return "group" if task["channel"] == Channel.MASS_GROUP else "single"
+    def _recipients(self, task: Row) -> set[str]:
+        pending = pushes.pushes_of(self.database.read(), task["id"])
+        return {row["chat_id"] or row["external_userid"] for row in pending}
 
 
 def recipient_of(result: SendResult) -> str:

@@ -302,6 +302,8 @@ class Judge:
         answer = talk.agreement(db, f"{push['sender']}|{customer}", customer)
         if answer is not None and answer.agreed:
             return self.rules.words.stop_way()
+        if push["channel"] == Channel.MOMENTS:
+            raise Invalid("朋友圈里没有每人一个的退订链接,会话不能读取的客户看不到这一条")
         link = self.out_link(push)
         if not link:
             raise Invalid("没有可用的退订办法:会话不能读取,也没有设置 QUNGUAN_PUBLIC_URL")

@@ -1,4 +1,4 @@
-"""Mass sends from due push to proven result: gate, task, call, doubt, cancellation, count.
+"""Send tasks from due push to proven result: gate, task, call, doubt, cancellation, count.
 
 WeCom knows no idempotency key. So at most one call of a sender and text is in flight; a call
 whose answer was lost is looked for by text, time, sender and recipients, and only what was
@@ -21,13 +21,14 @@ from bot import outbox
 from bot.actions import CancelMassSend, CreateMassSend
 from bot.clock import SHANGHAI, Clock
 from bot.errands import trail
-from bot.errands.doubt import LOOKS, Doubts, chat_type_of, recipient_of
+from bot.errands.doubt import LOOKS, Doubts, recipient_of
 from bot.errands.judging import Judge, Judged, candidate_of, hash_of
 from bot.errands.media import MediaDesk
 from bot.errands.reserving import subject_of
+from bot.errands.ways import NOT_FRIEND, OVER_CAP, SENT, Asked, reason_of
 from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.links import OutLinks
-from bot.model import ChatId, ExternalUserId, MsgId, Purpose, UserId
+from bot.model import MsgId, Purpose, UserId
 from bot.outbox import Effect
 from bot.permits import permits_of
 from bot.rulebook import Rulebook
@@ -35,7 +36,7 @@ from bot.store import journal, people, pushes
 from bot.store.db import Database, Db, Row
 from bot.store.planning import HOLDOUT
 from bot.vault import Vault
-from bot.wecom import MassSendTask, SendResult, WeComClient
+from bot.wecom import SendResult, WeComClient
 from scheduler.gate import Answer, Gate
 
 log = structlog.get_logger()
@@ -45,8 +46,6 @@ _RECIPIENTS = 10_000
 _GROUPS = 2_000
 _LONGEST_PAUSE = 8.0
 """A process that stood still for so long does not call: others may have taken the task over."""
-_SENT, _NOT_FRIEND, _OVER_CAP = 1, 2, 3
-_NOBODY = 41048
 
 
 @dataclass
@@ -74,7 +73,7 @@ class MassSender:
     @cached_property
     def doubts(self) -> Doubts:
         """Who looks at what WeCom has."""
-        return Doubts(self.database, self.vault, self.clock, self.wecom)
+        return Doubts(self.database, self.vault, self.clock, self.wecom, self.rules.label)
 
     # -- releasing
 
@@ -165,11 +164,13 @@ class MassSender:
     def _make_task(self, db: Db, group: list[Judged], now: int) -> None:
         text, permit = group[0].text, group[0].permit
         assert permit is not None
-        task_id = pushes.create_task(
+        going, text_hash = [each.push for each in group], hash_of(text)
+        # A moment that waits takes more along: the member publishes one and not several.
+        task_id = pushes.join(db, going, text_hash, permit.stamp, now) or pushes.create_task(
             db,
-            [each.push for each in group],
+            going,
             text_sealed=self.vault.seal_text(text),
-            text_hash=hash_of(text),
+            text_hash=text_hash,
             version=permit.stamp,
             now=now,
         )
@@ -199,27 +200,31 @@ class MassSender:
         waiting = pushes.task(self.database.read(), errand.task_id)
         if waiting is None or waiting["status"] != "waiting":
             return None
+        step = "attachment"
         try:
             attachments = self._attachments(waiting)
+            step = "visible_range"
+            reached = self._open_to(waiting)
         except (Refused, Invalid):
-            return self._refused(waiting, "attachment")
+            return self._refused(waiting, step)
         began = self.monotonic()
-        ready = self.database.write(lambda db: self._begin(db, errand.task_id))
+        ready = self.database.write(lambda db: self._begin(db, errand.task_id, reached))
         if ready is None:
             return None
         task, recipients, text = ready
+        if not recipients:
+            raise Retry("看得到这条朋友圈的人刚刚变了", 1.0)
         try:
             known = self.doubts.made_before(task)
             made = (
-                self._call(task, recipients, text, attachments, began + _LONGEST_PAUSE)
+                self.doubts.way(task).ask(
+                    UserId(task["sender"]), recipients, text, attachments, began + _LONGEST_PAUSE
+                )
                 if known is None
-                else MassSendTask(known)
+                else Asked(known)
             )
-        except Refused as refusal:
-            code = refusal.errcode
-            return self._refused(task, "not_friend" if code == _NOBODY else f"errcode {code}")
-        except Invalid:
-            return self._refused(task, "invalid")
+        except (Refused, Invalid) as no:
+            return self._refused(task, reason_of(no))
         except Retry:
             self.database.write(lambda db: pushes.move_task(db, task["id"], "waiting", self._now()))
             raise
@@ -228,6 +233,8 @@ class MassSender:
                 lambda db: pushes.move_task(db, task["id"], "uncertain", self._now())
             )
             raise
+        if made.job:
+            return lambda db: pushes.move_task(db, task["id"], "calling", self._now(), job=made.job)
         settle = self._accepted if known is None else self._adopt
         return lambda db: settle(db, task, made.msgid, made.fail_list)
 
@@ -237,43 +244,39 @@ class MassSender:
         permit = permits.get(task["campaign"])
         if permit is None or permit.campaign is None or permit.stamp != task["version"]:
             return []
-        return self.media.ready(permit.campaign.attachments)
+        return self.media.ready(permit.campaign)
 
-    def _call(
-        self,
-        task: Row,
-        recipients: list[str],
-        text: str,
-        attachments: list[dict[str, Any]],
-        latest: float,
-    ) -> MassSendTask:
-        chat_type = chat_type_of(task)
-        groups = chat_type == "group"
-        return self.wecom.add_msg_template(
-            chat_type,
-            sender=UserId(task["sender"]),
-            chat_ids=[ChatId(each) for each in recipients] if groups else (),
-            external_userids=() if groups else [ExternalUserId(each) for each in recipients],
-            text=text,
-            attachments=attachments,
-            latest=latest,
-        )
+    def _open_to(self, task: Row) -> set[str] | None:
+        """Who can be reached by the task after nobody else can be; None for no such need."""
+        db = self.database.read()
+        if pushes.in_the_way(db, task) or pushes.more_to_come(db, task, self._now()):
+            raise Retry("同一员工还有一条没有结束", 5.0)
+        wanted = {subject_of(each) for each in pushes.pushes_of(db, task["id"])}
+        return self.doubts.way(task).open_to(UserId(task["sender"]), wanted)
 
-    def _begin(self, db: Db, task_id: int) -> tuple[Row, list[str], str] | None:
+    def _begin(
+        self, db: Db, task_id: int, reached: set[str] | None
+    ) -> tuple[Row, list[str], str] | None:
         now = self._now()
         task = pushes.task(db, task_id)
         if task is None or task["status"] != "waiting":
             # One in ``calling`` went out and its outcome was not written: ``reconcile`` asks.
             return None
-        if pushes.same_in_flight(db, task["sender"], task["text_hash"], task_id):
+        if pushes.in_the_way(db, task):
             raise Retry("同一员工的同一文字还有一次群发没有确认结果", 30.0)
         staying = self._judge_again(db, task_id, now)
+        if reached is not None:
+            for each in [each for each in staying if subject_of(each.push) not in reached]:
+                self._end(db, each.push, "failed", (), now, "not_friend")
+                staying.remove(each)
         if not staying:
             pushes.move_task(db, task_id, "failed", now, reason="nobody left")
             return None
+        recipients = [subject_of(each.push) for each in staying]
+        if reached is not None and reached != set(recipients):
+            return task, [], ""  # somebody would see it who may not any more
         pushes.move_task(db, task_id, "calling", now)
         trail.account_for_call(db, self.rules, task, staying, now)
-        recipients = [subject_of(each.push) for each in staying]
         return task, recipients, self.vault.open_text(task["text_sealed"])
 
     def _judge_again(self, db: Db, task_id: int, now: int) -> list[Judged]:
@@ -351,7 +354,7 @@ class MassSender:
 
     def _settle_push(self, db: Db, push: Row, result: SendResult | None, now: int) -> bool:
         status = result.status if result else 0
-        if status == _SENT:
+        if status == SENT:
             pushes.end(db, push["id"], "confirmed", "sent", now)
             journal.note(
                 db,
@@ -364,8 +367,8 @@ class MassSender:
                 campaign=push["campaign"],
             )
             return True
-        if status in {_NOT_FRIEND, _OVER_CAP}:
-            why = "not_friend" if status == _NOT_FRIEND else "channel_quota"
+        if status in {NOT_FRIEND, OVER_CAP}:
+            why = "not_friend" if status == NOT_FRIEND else "channel_quota"
             self._end(db, push, "failed", (), now, why)
             return True
         return False
@@ -381,7 +384,7 @@ class MassSender:
             return lambda db: self._stop_waiting(db, errand.task_id)
         if task["status"] in {"calling", "uncertain"}:
             raise Retry("群发任务的结果还没有确认,稍后再停止", 15.0)
-        self.wecom.cancel_groupmsg_send(MsgId(task["wecom_msgid"]))
+        self.doubts.way(task).cancel(MsgId(task["wecom_msgid"]))
         results = self.doubts.results(task)
 
         def effect(db: Db) -> None:
@@ -428,7 +431,7 @@ class MassSender:
             cleared += 1
         return cleared
 
-    def _clear_up(self, db: Db, task: Row, found: MsgId | None) -> None:
+    def _clear_up(self, db: Db, task: Row, found: MsgId | Refused | None) -> None:
         now = self._now()
         current = pushes.task(db, task["id"])
         if (
@@ -437,25 +440,19 @@ class MassSender:
             or current["absent_polls"] != task["absent_polls"]
         ):
             return  # its answer came, or another one looked, while we did
-        key = f"mass-send:{task['id']}"
         if found is not None:
-            self._accepted(db, task, found, ())
-            db.run(
-                "UPDATE outbox SET state = 'done', done_at = :now WHERE key = :key",
-                now=now,
-                key=key,
-            )
+            if isinstance(found, Refused):
+                self._refused(task, reason_of(found))(db)
+            else:
+                self._accepted(db, task, found, ())
+            outbox.settle(db, CreateMassSend(task["id"]), "done", now)
             return
         polls = task["absent_polls"] + 1
         pushes.move_task(db, task["id"], "uncertain", now, absent_polls=polls, polled_at=now)
         if polls >= LOOKS:
             pushes.move_task(db, task["id"], "absent", now)
             pushes.plan_again(db, task["id"], now)
-            db.run(
-                "UPDATE outbox SET state = 'dropped', done_at = :now WHERE key = :key",
-                now=now,
-                key=key,
-            )
+            outbox.settle(db, CreateMassSend(task["id"]), "dropped", now)
 
     # -- second thoughts
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.clock import Clock
+from bot.model import Channel
 from bot.store.db import Database, Db
 from bot.wecom import WeComClient
 from scheduler.attachments import Attachment
+from scheduler.campaigns import Campaign
 
 _LASTS = timedelta(days=2, hours=12)
 """WeCom forgets an upload after three days, and the member has the rest of the day."""
@@ -30,15 +31,27 @@ class MediaDesk:
     wecom: WeComClient
     folder: Path
 
-    def ready(self, attachments: Iterable[Attachment]) -> list[dict[str, Any]]:
-        """As ``add_msg_template`` wants them.
+    def ready(self, campaign: Campaign) -> list[dict[str, Any]]:
+        """A campaign's attachments as ``add_msg_template`` or ``add_moment_task`` wants them.
 
         Raises:
             Invalid: A file is not the one that was approved.
             Retry: It cannot be uploaded now.
             Refused: WeCom does not take it.
         """
-        return [self._shaped(each) for each in attachments]
+        shape = self._of_moment if campaign.channel is Channel.MOMENTS else self._shaped
+        return [shape(each) for each in campaign.attachments]
+
+    def _of_moment(self, each: Attachment) -> dict[str, Any]:
+        """Uploaded for moments: nothing else is taken there (40007)."""
+        each.check(self.folder)
+        since = self._now() - int(_LASTS / timedelta(milliseconds=1))
+        media_id = self._known(each, "moment", since)
+        if not media_id:
+            made = self.wecom.media_upload_attachment("image", each.file, self._content(each))
+            media_id = self._keep(each, "moment", made.media_id)
+        card = {"title": each.title, "url": each.url} if each.kind == "link" else {}
+        return {"msgtype": each.kind, each.kind: {"media_id": media_id, **card}}
 
     def _shaped(self, each: Attachment) -> dict[str, Any]:
         each.check(self.folder)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.model import Purpose
+from bot.model import Channel, Purpose
 from bot.store.db import Row
 
 _COUNTED = frozenset({Purpose.MARKETING, Purpose.GREETING})
@@ -27,7 +27,7 @@ class Taken:
 
     persons: Mapping[str, str] = field(default_factory=dict)
     _counted: Counter[str] = field(default_factory=Counter)
-    _all: Counter[str] = field(default_factory=Counter)
+    _all: Counter[tuple[str, bool]] = field(default_factory=Counter)
     _campaigns: Counter[tuple[str, str]] = field(default_factory=Counter)
     _judged: set[int] = field(default_factory=set)
     _went: set[tuple[str, str, str, str]] = field(default_factory=set)
@@ -48,7 +48,7 @@ class Taken:
             "today": found["today"] + more,
             "week": found["week"] + more + (found["birthday_soon"] or 0),
             "month": found["month"] + more,
-            "channel": found["channel"] + self._all[subject_of(push)],
+            "channel": found["channel"] + self._all[subject_of(push), _is_moment(push)],
             "key_used": found["key_used"] or self._occurrence(push) in self._went,
         }
 
@@ -62,7 +62,7 @@ class Taken:
         if not sent or push["status"] == "tasked":
             return
         who = self._person_of(push)
-        self._all[subject_of(push)] += 1
+        self._all[subject_of(push), _is_moment(push)] += 1
         self._went.add(self._occurrence(push))
         self._campaigns[push["campaign"], ""] += 1
         self._campaigns[push["campaign"], who] += 1
@@ -82,3 +82,7 @@ def subject_of(push: Row) -> str:
     """The customer or the group of a push."""
     who: str = push["chat_id"] or push["external_userid"]
     return who
+
+
+def _is_moment(push: Row) -> bool:
+    return bool(push["channel"] == Channel.MOMENTS)

@@ -134,7 +134,8 @@ def group_news(db: Db, userid: str, since: int) -> list[Row]:
 def tasks_waiting(db: Db, userid: str) -> Row | None:
     """How many tasks wait for somebody's tap, since when and until when."""
     return db.one(
-        "SELECT count(*) AS tasks, min(useful_until) AS until, min(created_at) AS since"
+        "SELECT count(*) AS tasks, min(useful_until) AS until, min(created_at) AS since,"
+        " sum(CASE WHEN channel = 'moments' THEN 1 ELSE 0 END) AS moments"
         " FROM send_task WHERE sender = :id AND status IN ('waiting', 'calling', 'accepted')",
         id=userid,
     )

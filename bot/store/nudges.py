@@ -10,7 +10,8 @@ from bot.store.db import Db, Row
 _OPEN = "t.status = 'accepted' AND t.useful_until > :now"
 _WAITING = f"""
 SELECT t.sender AS userid, coalesce(s.name, '') AS name, coalesce(s.active, 0) AS active,
-  count(*) AS tasks, min(t.accepted_at) AS since, min(t.useful_until) AS until
+  count(*) AS tasks, sum(CASE WHEN t.channel = 'moments' THEN 1 ELSE 0 END) AS moments,
+  min(t.accepted_at) AS since, min(t.useful_until) AS until
 FROM send_task t LEFT JOIN staff s ON s.userid = t.sender
 WHERE {_OPEN} GROUP BY t.sender, s.name, s.active ORDER BY t.sender
 """

@@ -158,12 +158,35 @@ def create_task(
         now=now,
         useful=min(row["useful_until"] for row in rows),
     )
+    _carry(db, task_id, rows, now)
+    return task_id
+
+
+def join(db: Db, pushes: Iterable[Row], text_hash: str, version: str, now: int) -> int:
+    """Have a moment that waits carry more pushes of its sender and text; its id, 0 for none."""
+    rows = list(pushes)
+    first, useful = rows[0], min(row["useful_until"] for row in rows)
+    about = {"sender": first["sender"], "campaign": first["campaign"], "version": version}
+    task_id = db.value(
+        "SELECT id FROM send_task WHERE sender = :sender AND campaign = :campaign"
+        " AND version = :version AND text_hash = :hash AND channel = 'moments'"
+        " AND :channel = 'moments' AND status = 'waiting' AND useful_until <= :useful",
+        **about,
+        hash=text_hash,
+        channel=first["channel"],
+        useful=useful,
+    )
+    if task_id:
+        _carry(db, task_id, rows, now)
+    return int(task_id or 0)
+
+
+def _carry(db: Db, task_id: int, rows: Iterable[Row], now: int) -> None:
     db.many(
         "UPDATE push SET status = 'tasked', task_id = ?, reason = NULL, rules = '[]',"
         " held_until = NULL, changed_at = ? WHERE id = ?",
         [(task_id, now, row["id"]) for row in rows],
     )
-    return task_id
 
 
 def task(db: Db, task_id: int) -> Row | None:
@@ -189,18 +212,39 @@ def tasks_in(db: Db, *states: str) -> list[Row]:
     )
 
 
-def same_in_flight(db: Db, sender: str, text_hash: str, but: int) -> bool:
-    """Whether another task of this sender and text is on its way or not yet accounted for.
+def in_the_way(db: Db, task: Row) -> bool:
+    """Whether another task must be accounted for first.
 
-    Only one may be: a lost answer is found again by sender, text and time.
+    One of this sender and text on its way or in doubt: a lost answer is found again by sender,
+    text and time. And any moment of this sender that is open: who sees it is marked in WeCom,
+    and there is one mark.
     """
     return bool(
         db.value(
-            "SELECT 1 FROM send_task WHERE sender = :sender AND text_hash = :hash AND id <> :id"
-            " AND status IN ('calling', 'uncertain')",
-            sender=sender,
-            hash=text_hash,
-            id=but,
+            "SELECT 1 FROM send_task WHERE sender = :sender AND id <> :id"
+            " AND (text_hash = :hash AND status IN ('calling', 'uncertain')"
+            " OR :channel = 'moments' AND channel = 'moments'"
+            " AND status IN ('calling', 'uncertain', 'accepted', 'cancelling'))",
+            sender=task["sender"],
+            hash=task["text_hash"],
+            channel=task["channel"],
+            id=task["id"],
+        )
+    )
+
+
+def more_to_come(db: Db, task: Row, now: int) -> bool:
+    """Whether a moment should wait for pushes of its sender that are due and not judged yet."""
+    return bool(
+        db.value(
+            "SELECT 1 FROM push WHERE :channel = 'moments' AND channel = 'moments'"
+            " AND sender = :sender AND campaign = :campaign AND due_at <= :now"
+            " AND status IN ('planned', 'held', 'ready')"
+            " AND (held_until IS NULL OR held_until <= :now)",
+            channel=task["channel"],
+            sender=task["sender"],
+            campaign=task["campaign"],
+            now=now,
         )
     )
 

@@ -40,10 +40,13 @@ def _counts(subject: str, same: str = "") -> str:
     parts = [
         f"(SELECT count(*) {counted} :{name}) AS {name}" for name in ("today", "week", "month")
     ]
-    # WeCom counts each id by itself, and what members sent by hand together with ours.
-    ours = f"(SELECT count(*) {_LEDGER.format(same=f'o.{subject} = p.{subject}')} :channel)"
+    # WeCom counts each id by itself, and what members sent by hand together with ours; moments
+    # are counted by themselves, against the same number.
+    own = _LEDGER.format(same=f"o.{subject} = p.{subject}")
+    ours = f"{own} :channel AND (o.channel = 'moments') = (p.channel = 'moments')"
     by_hand = f"SELECT count(*) FROM other_send s WHERE s.recipient = p.{subject} AND s.sent_at >= "
-    parts.append(f"{ours} + ({by_hand} :channel) AS channel")
+    theirs = f"CASE WHEN p.channel = 'moments' THEN 0 ELSE ({by_hand} :channel) END"
+    parts.append(f"(SELECT count(*) {ours}) + {theirs} AS channel")
     return ", ".join([*parts, _RESERVED.format(same=same)])
 
 

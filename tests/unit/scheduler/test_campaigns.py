@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bot.errors import Invalid
-from bot.model import Layer, Purpose
-from scheduler.campaigns import Campaign, load_campaigns
+from bot.model import Channel, Layer, Purpose
+from scheduler.campaigns import Campaign, load_campaigns, parse_campaign
 from scheduler.messages import load_messages
 from scheduler.release import (
     is_released,
@@ -203,3 +203,72 @@ def test_a_missing_release_pins_nothing(templates: Path) -> None:
     (templates / "release.json").unlink()
     with pytest.raises(Invalid, match=r"release\.json"):
         load_release(templates)
+
+
+MOMENT = """---
+name: tip
+version: 1
+occasion: monthly
+month_days: [5]
+steps: [0]
+audience: everyone
+purpose: marketing
+about: bank
+channel: moments
+latest_useful: {0: 当天}
+personal: false
+holdout: 0
+approver: compliance
+---
+转账前多问一句,陌生链接不要点。
+{{ stop_way }}
+——{{ branch }} {{ sender_name }}
+"""
+_PICTURE = f"kind: image, file: a.png, sha256: {'0' * 64}"
+_CARD = f'kind: link, title: 讲座, url: "https://a.example/b", file: a.png, sha256: {"0" * 64}'
+
+
+def carrying(*attachments: str) -> str:
+    rows = ", ".join(f"{{{each}}}" for each in attachments)
+    return MOMENT.replace("holdout: 0", f"holdout: 0\nattachments: [{rows}]")
+
+
+def test_a_campaign_may_go_into_moments_with_nine_pictures_or_one_link() -> None:
+    assert parse_campaign(MOMENT, "tip.md").channel is Channel.MOMENTS
+    for some in ([_PICTURE] * 9, [_CARD]):
+        assert len(parse_campaign(carrying(*some), "tip.md").attachments) == len(some)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        (MOMENT.replace("personal: false", "personal: true\nlayers: [high]"), "朋友圈不带称呼"),
+        (
+            MOMENT.replace("monthly", "birthday").replace("month_days: [5]\n", ""),
+            "只能是 greeting",
+        ),
+        (
+            MOMENT.replace("monthly", "near_line").replace("month_days: [5]\n", ""),
+            "发到朋友圈不带称呼",
+        ),
+        (
+            MOMENT.replace("marketing\nabout: bank", "service").replace("{{ stop_way }}\n", ""),
+            "monthly 只能是 greeting、marketing",
+        ),
+        (MOMENT.replace("{{ stop_way }}\n", ""), "stop_way"),
+        (MOMENT.replace("转账前", "转" * 1800), "朋友圈文字最多"),
+        (
+            MOMENT.replace("about: bank", "about: product").replace(
+                "holdout: 0", "holdout: 0\nproduct_kinds: [time_deposit]\nproducts: [TD1]"
+            ),
+            "朋友圈里不发因人而异的产品",
+        ),
+        (carrying(_PICTURE, _CARD), "朋友圈只能带"),
+        (carrying(_CARD, _CARD), "朋友圈只能带"),
+        (carrying('kind: link, title: 讲座, url: "https://a.example/b"'), "朋友圈只能带"),
+        (carrying(_CARD.replace("讲座", "a" * 65)), "title 最多 64"),
+    ],
+)
+def test_what_a_moment_cannot_be_is_told_with_the_fix(source: str, told: str) -> None:
+    with pytest.raises(Invalid, match=told):
+        parse_campaign(source, "tip.md")
