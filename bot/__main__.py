@@ -128,14 +128,17 @@ def migrate() -> None:
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV(UTF-8 或 GB18030)或 XLSX", exists=True)],
     kind: Annotated[
-        str, typer.Option(help="customers、holdings、consents、staff、products、events、offers")
+        str,
+        typer.Option(
+            help="customers、holdings、consents、staff、products、events、offers、referrals"
+        ),
     ],
     as_of: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="全量文件的日期:缺的行会被关闭")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="只报告,不写入")] = False,
 ) -> None:
-    """导入核心系统的客户、持有、授权、员工、产品、活动、异业权益;错误行逐行报告,好的行照收。"""
+    """导入核心系统的客户、持有、授权、员工、产品、活动、异业权益、老带新;错误行逐行报告,好的行照收。"""
     from bot.running import import_sheet
 
     day = as_of.date() if as_of else None

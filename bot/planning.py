@@ -128,6 +128,8 @@ def _latest_useful(rules: Rulebook, occasion: str, on: date) -> datetime:
 
 
 _NO_LIMIT = 90
+_THANKED_WITHIN = 7
+"""Days after which nobody is thanked any more for whom they brought."""
 
 
 def _events(rules: Rulebook, on: date, campaign: Campaign) -> Iterator[_Event]:
@@ -150,6 +152,9 @@ def _events(rules: Rulebook, on: date, campaign: Campaign) -> Iterator[_Event]:
                 yield _Event(step, cycle, {"quiet_since": _midnight(quiet)}, {})
             case "journey":
                 yield _Event(step, own, {}, {})
+            case "referral":
+                since = on - timedelta(days=_THANKED_WITHIN)
+                yield _Event(step, own, {"since": _midnight(since), "until": _midnight(on)}, {})
             case _:
                 yield from _same_for_all(rules, on, campaign, step)
 

@@ -21,7 +21,7 @@ from bot.events import (
 from bot.happenings import FriendMade, GroupOutdated
 from bot.kf import KfEnterSession, KfItem, KfMsgSendFail, KfSessionStatusChange
 from bot.model import is_external
-from bot.store import journal, people, talk
+from bot.store import journal, people, referrals, talk
 from bot.store.db import Db
 
 _KF_HUMAN, _KF_ENDED, _KF_NEW = 3, 4, 0
@@ -63,7 +63,14 @@ def _friend_added(db: Db, event: AddExternalContact, now: int) -> Iterator[Frien
     people.keep_follow(db, customer, {"userid": userid, "state": event.state, "createtime": at})
     people.settle_customer(db, customer)
     _note_friend(db, "friend_added", customer, userid, now, state=event.state)
+    note_brought(db, customer, now)
     yield FriendMade(customer, userid, event.created_at)
+
+
+def note_brought(db: Db, customer: str, now: int) -> None:
+    """Who came by the contact way of another customer was brought by them."""
+    if referrals.came_by(db, customer, now):
+        journal.note(db, "referral_kept", now, customer=customer)
 
 
 def _note_friend(db: Db, kind: str, customer: str, userid: str, now: int, **why: Any) -> None:

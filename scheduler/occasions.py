@@ -86,6 +86,8 @@ OCCASIONS: Mapping[str, Occasion] = MappingProxyType(
         "season": Occasion(_ANY, _SAME_DAY, frozenset({"season"}), groups=True),
         "near_line": Occasion(_ANY, _SAME_DAY),
         "dormant": Occasion(_ANY, _SAME_DAY),
+        # Thanks for bringing somebody; a wish, so that nothing of value can hang on it (K6).
+        "referral": Occasion(_WISH, _SAME_DAY),
         "journey": Occasion(_ANY, frozenset(range(10)), frozenset({"step"})),
     }
 )

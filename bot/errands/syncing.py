@@ -17,7 +17,7 @@ from bot.happenings import FriendMade
 from bot.listening import Listener
 from bot.model import ChatId, ExternalUserId, TagId, UserId
 from bot.outbox import Effect
-from bot.recording import note_members
+from bot.recording import note_brought, note_members
 from bot.rulebook import Rulebook
 from bot.store import imports, journal, people, segments, talk
 from bot.store.db import Database, Db
@@ -110,6 +110,8 @@ class Syncer:
         new = [UserId(each["userid"]) for each in follows if each["userid"] not in before]
         for userid in new:
             journal.note(db, "friend_found", now, customer=customer, userid=userid)
+        if new:
+            note_brought(db, customer, now)
         return customer, [FriendMade(customer, userid, self.clock.now()) for userid in new]
 
     def _take_in(self, db: Db, customer: ExternalUserId) -> None:

@@ -18,6 +18,7 @@ _KINDS = {
     "products": "产品",
     "events": "活动",
     "offers": "异业权益",
+    "referrals": "老带新",
 }
 
 

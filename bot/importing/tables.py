@@ -326,6 +326,19 @@ TABLES["events"] = Table(
     (("code",), ("name",), ("starts_at",), ("seats",)),
     _check_hours,
 )
+TABLES["referrals"] = Table(
+    (
+        _EXTERNAL,
+        _PHONE,
+        _CORE,
+        Column("referrer", cells.external_userid, ("介绍人",), repeats=False),
+        Column("referrer_phone", cells.phone, ("介绍人手机号",), repeats=False),
+        Column("at", cells.moment, ("时间",)),
+        _AS_OF,
+    ),
+    (_PERSON, ("referrer", "referrer_phone"), ("at",)),
+    _as_is,
+)
 TABLES["offers"] = Table(
     (
         Column("code", cells.code, ("代码", "权益代码"), repeats=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from bot.errors import Invalid
-from bot.store import alliance, journal, people
+from bot.store import alliance, journal, people, referrals
 from bot.store.db import Db
 
 _BY_CUSTOMER = (
@@ -36,7 +36,7 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
     """
     if people.customer(db, external_userid) is None:
         raise Invalid("没有这位客户,请核对外部联系人 ID(以 wm 或 wo 开头)")
-    rows = alliance.forget(db, external_userid)
+    rows = alliance.forget(db, external_userid) + referrals.forget(db, external_userid)
     for table in _BY_CUSTOMER:
         rows += db.run(f"DELETE FROM {table} WHERE external_userid = :id", id=external_userid)
     rows += db.run(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from bot.errors import Invalid
 from bot.importing import Row, RowProblem
+from bot.store import referrals
 from bot.store.consents import add_consents
 from bot.store.db import Db
 from bot.store.matching import People, Values, fetch
@@ -417,6 +418,47 @@ def plan_staff(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:  # noqa: AR
     return plan
 
 
+# -- referrals -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ReferralPlan(Plan):
+    """Who brought whom; ``kept`` is by the customer who was brought."""
+
+    def write(self, db: Db, intake: Intake) -> None:  # noqa: ARG002  # as its kin
+        """Write the changes of this batch."""
+        for who, row in self.kept.items():
+            referrals.record(db, who, row["referrer"], source="import", by="", now=row["at"])
+
+
+def plan_referrals(db: Db, intake: Intake, rows: Sequence[Row]) -> Plan:
+    """A customer who is not known yet waits; who brought them must be known."""
+    brought = People(db, intake.vault, rows)
+    others = [Row(row.line, _referrer_of(row.values)) for row in rows]
+    people, plan, planned = People(db, intake.vault, others), ReferralPlan(), dict[str, str]()
+    for row, other in zip(rows, others, strict=True):
+        who, by = brought.find(row.values), people.find(other.values)
+        if row.values["at"] > intake.now:
+            plan.problems.append(RowProblem(row.line, "时间", "在将来,请核对"))
+        elif who is None:
+            plan.wait(_waiting("referrals", intake, row.values))
+        elif why := referrals.refusal(db, who, by or "", planned):
+            plan.problems.append(RowProblem(row.line, "介绍人", why))
+        else:
+            plan.matched.add(_row_key("referrals", row.values))
+            new = who not in planned and not referrals.is_recorded(db, who, by or "")
+            plan.count(None if new else {}, differs=False)
+            if new and by:
+                planned[who] = by
+                plan.kept[who] = {"referrer": by, "at": row.values["at"]}
+    return plan
+
+
+def _referrer_of(values: Values) -> Values:
+    told = {"external_userid": values.get("referrer"), "phone": values.get("referrer_phone")}
+    return {name: value for name, value in told.items() if value}
+
+
 # -- rows that wait --------------------------------------------------------------------------
 
 
@@ -443,5 +485,6 @@ PLANNERS: dict[str, Planner] = {
     "consents": plan_consents,
     "holdings": plan_holdings,
     "staff": plan_staff,
+    "referrals": plan_referrals,
 }
 """By kind, in the order in which waiting rows are taken in."""

@@ -59,7 +59,10 @@ SELECT s.userid, s.name, s.branch,
   (SELECT count(DISTINCT x.external_userid) FROM fact x JOIN follow f
     ON f.external_userid = x.external_userid WHERE f.userid = s.userid AND f.ended_at IS NULL
     AND x.type = 'referral.offer' AND x.status IN ('current', 'confirmed')
-    AND x.observed_at BETWEEN :since AND :until) AS referrals
+    AND x.observed_at BETWEEN :since AND :until) AS referrals,
+  (SELECT count(*) FROM referral r JOIN customer c ON c.external_userid = r.referrer
+    WHERE c.first_friend = s.userid AND r.status = 'current'
+    AND r.at BETWEEN :since AND :until) AS brought
 FROM staff s
 WHERE s.active = 1 AND (:branch = '' OR s.branch = :branch)
 ORDER BY s.branch, s.userid
@@ -76,6 +79,7 @@ _SUMMED = (
     "confirmed",
     "opt_outs",
     "referrals",
+    "brought",
 )
 _EVENTS = """
 SELECT e.id, e.code, e.name, e.branch, e.starts_at, e.seats, e.taken,
@@ -85,6 +89,18 @@ SELECT e.id, e.code, e.name, e.branch, e.starts_at, e.seats, e.taken,
 FROM event e LEFT JOIN signup s ON s.event_id = e.id
 WHERE e.starts_at BETWEEN :since AND :until AND (:branch = '' OR e.branch IN ('', :branch))
 GROUP BY e.id, e.code, e.name, e.branch, e.starts_at, e.seats, e.taken ORDER BY e.starts_at, e.id
+"""
+# Offers of which some were set aside in the span, and what became of those.
+_OFFERS = """
+SELECT o.code, o.merchant, o.kind AS offer_kind, o.branch, o.stock, count(b.id) AS reserved,
+  coalesce(sum(CASE WHEN b.status = 'used' OR b.push_id IS NULL OR p.status = 'confirmed'
+    THEN 1 ELSE 0 END), 0) AS given,
+  coalesce(sum(CASE WHEN b.status = 'used' THEN 1 ELSE 0 END), 0) AS used
+FROM alliance_offer o JOIN benefit b ON b.offer_code = o.code AND b.status <> 'free'
+LEFT JOIN push p ON p.id = b.push_id
+WHERE o.is_current = 1 AND b.at BETWEEN :since AND :until
+  AND (:branch = '' OR o.branch IN ('', :branch))
+GROUP BY o.code, o.merchant, o.kind, o.branch, o.stock ORDER BY o.code
 """
 _MOVES = """
 SELECT j.external_userid, j.why, c.branch, c.manager FROM journal j
@@ -159,6 +175,11 @@ def ledgers(db: Db, rules: LedgerRules, who: Viewer, *, by: str) -> list[dict[st
 def events(db: Db, branch: str, since: int, until: int) -> list[Row]:
     """Events that began in the span: signed up, came, spoke."""
     return db.rows(_EVENTS, branch=branch, since=since, until=until)
+
+
+def offers(db: Db, branch: str, since: int, until: int) -> list[Row]:
+    """Alliance offers of the span: set aside, told, used."""
+    return db.rows(_OFFERS, branch=branch, since=since, until=until)
 
 
 def moves(db: Db, branch: str, since: int, until: int) -> list[dict[str, Any]]:

@@ -75,6 +75,10 @@ _DORMANT = f"""
 customer_state n JOIN customer c ON c.external_userid = n.external_userid
 WHERE n.state = 'dormant' AND c.friend = 1 AND {_QUIET}
 """
+_BROUGHT = """
+referral r JOIN customer c ON c.external_userid = r.referrer
+WHERE r.status = 'current' AND r.at >= :since AND r.at < :until
+"""
 _EVERYBODY = "customer c WHERE c.friend = 1"
 _GROUPS = "group_chat g WHERE g.dismissed_at IS NULL AND g.owner <> ''"
 
@@ -103,6 +107,7 @@ _WAYS: Mapping[str, _Way] = {
     ),
     "near_line": _Way(_NEAR_LINE),
     "dormant": _Way(_DORMANT),
+    "referral": _Way(_BROUGHT, cycle="CAST(r.id AS TEXT)"),
     "journey": _Way(journeys.DUE, cycle=journeys.CYCLE, subject="'{\"journey\": ' || j.id || '}'"),
 }
 _TO_ALL = _Way(_EVERYBODY)

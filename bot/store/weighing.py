@@ -68,6 +68,9 @@ SELECT p.id AS push_id, {key_used} AS key_used, {restricted} AS restricted,
       WHERE h.external_userid = p.external_userid AND h.matures_on = p.cycle
         AND h.status = 'open')
     WHEN p.occasion = 'journey' THEN {ON_THE_WAY}
+    WHEN p.occasion = 'referral' THEN EXISTS (SELECT 1 FROM referral r
+      WHERE r.referrer = p.external_userid AND r.status = 'current'
+        AND CAST(r.id AS TEXT) = p.cycle)
     ELSE true END AS relevant
 FROM push p LEFT JOIN customer c ON c.external_userid = p.external_userid
 WHERE p.chat_id IS NULL AND p.id IN (SELECT CAST(value AS BIGINT) FROM json_each(:ids))

@@ -383,6 +383,7 @@ ReportName = Literal[
     "branches",
     "ledger",
     "events",
+    "offers",
     "moves",
     "concentration",
     "lift",

@@ -185,6 +185,7 @@ class Town:
     events: tuple[dict[str, Any], ...]
     products: tuple[dict[str, Any], ...]
     offers: tuple[dict[str, Any], ...]
+    referrals: tuple[dict[str, Any], ...]
     history: tuple[tuple[int, float, Line], ...]
     today: tuple[tuple[float, Line], ...]
     later: tuple[tuple[float, Line], ...]
@@ -237,6 +238,7 @@ def load_town(folder: Path = HERE, seed: int = 20261201) -> Town:
         tuple(written["events"]),
         tuple(written["products"]),
         tuple(written["offers"]),
+        tuple(written["referrals"]),
         tuple(reader.history()),
         tuple(reader.today()),
         tuple(reader.later()),

@@ -15,7 +15,10 @@ from openpyxl import Workbook
 from bot.sandbox.town.people import Persona, Town, load_town
 
 Row = dict[str, str | int | float]
-KINDS = ("staff", "products", "customers", "holdings", "consents", "events", "offers")
+KINDS = (
+    *("staff", "products", "customers", "holdings", "consents", "events", "offers"),
+    "referrals",
+)
 
 _CONSENT_AGE = timedelta(days=60)
 _RISK_AGE = timedelta(days=200)
@@ -54,6 +57,7 @@ def core_files(
         "consents": lambda: _csv(into / "consents.csv", _consents(known, day), "gb18030"),
         "events": lambda: _csv(into / "events.csv", _events(town, day)),
         "offers": lambda: _csv(into / "offers.csv", _offers(town, day)),
+        "referrals": lambda: _csv(into / "referrals.csv", _referrals(town, day)),
     }
     return {kind: write() for kind, write in writers.items() if kind in kinds}
 
@@ -228,4 +232,14 @@ def _offers(town: Town, day: date) -> Iterable[Row]:
             "份数": one["stock"],
             "生效": (day + timedelta(days=one["from"])).isoformat(),
             "失效": (day + timedelta(days=one["to"])).isoformat(),
+        }
+
+
+def _referrals(town: Town, day: date) -> Iterable[Row]:
+    """Who brought whom, as the branch noted it by hand."""
+    for one in town.referrals:
+        yield {
+            "外部联系人ID": town.people[one["who"]].external_userid,
+            "介绍人手机号": town.people[one["by"]].phone,
+            "时间": f"{(day + timedelta(days=one['in'])).isoformat()} 15:00",
         }

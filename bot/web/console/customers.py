@@ -17,6 +17,7 @@ from bot.store.sight import visible_to
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.charts import bars
 from bot.web.console.merging import same_person
+from bot.web.console.referrals import referral_of
 from bot.web.console.telling import Teller
 from bot.web.corrections import note_act
 from bot.web.pages import Missing
@@ -112,6 +113,7 @@ def customer(
             for each in lists.pressing_cases(db, person.viewer, only, limit=10)
         ],
         benefits=alliance.of_customer(db, external_userid),
+        referral=referral_of(db, person.viewer, teller, external_userid),
         staff=teller.staff,
         opens_group=teller.opens_group,
         chart=bars(profile.days(today(services.clock))),

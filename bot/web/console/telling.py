@@ -35,6 +35,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "kf_send_failed",
         "archive_agreed",
         "archive_refused",
+        "referral_kept",
         "consent_given",
         "refused",
         "customers_merged",
