@@ -103,6 +103,7 @@ def test_an_employee_s_figures_are_counted_with_their_base(branch: Database) -> 
         "confirmed_percent": 50,
         "opt_outs": 1,
         "referrals": 0,
+        "brought": 0,
     } == lin
 
 
