@@ -11,6 +11,7 @@ import structlog
 from bot import inbox, outbox, signups
 from bot.actions import CheckAgreement, KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
+from bot.duedates import raise_overdue
 from bot.errands.mass import MassSender
 from bot.errands.others import OtherMasses
 from bot.errands.staff import Desk
@@ -75,6 +76,7 @@ class Jobs:
             Job("clear_doubts", lambda _fence, _due: self.mass.reconcile(), every=15 * second),
             Job("case_deadlines", self.case_deadlines, every=30 * second),
             Job("pull_archive", self.pull_archive, every=30 * second),
+            Job("rights_overdue", self.rights_overdue, every=10 * minute),
             Job("tell_sign_ups", self.tell_sign_ups, every=minute),
             Job("expire_tasks", self.expire_tasks, every=minute),
             Job("read_others", self.read_others, every=10 * minute),
@@ -221,6 +223,13 @@ class Jobs:
             return len(overdue)
 
         return self.database.write(raise_all)
+
+    def rights_overdue(self, fence: Fence, _due: datetime) -> int:
+        """What customers asked about their data and nobody answered in time goes to the head."""
+        day, label = today(self.clock), self.rules.label
+        return self._fenced(
+            fence, lambda db: raise_overdue(db, day, self._now(), label, outbox.add)
+        )
 
     def tell_sign_ups(self, fence: Fence, _due: datetime) -> int:
         """Tell owners who signed up, changed or moved up: one message an event, not one each."""

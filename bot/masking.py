@@ -48,7 +48,13 @@ def cover_person(text: str, names: Iterable[str]) -> str:
     covered = cover_numbers(text)
     for pattern in _TELLING:
         covered = pattern.sub(_dots, covered)
-    for name in sorted(_spoken(names), key=len, reverse=True):
+    return cover_names(covered, _spoken(names))
+
+
+def cover_names(text: str, names: Iterable[str]) -> str:
+    """Names as they are written, the longest first."""
+    covered = text
+    for name in sorted(names, key=len, reverse=True):
         covered = covered.replace(name, DOT * len(name))
     return covered
 

@@ -167,6 +167,7 @@ class Thresholds:
         channel_quota: How often WeCom lets a customer or group be written to; one of ``QUOTAS``.
         personal_texts_a_day: Texts by name that one member is asked to confirm.
         refusal_days: Nobody asks again for so long after a refusal.
+        rights_days: Working days within which a customer's request about their data is answered.
         recompute: How often everything that is derived of customers is derived again: daily, or
             weekly on Sunday.
         latest_useful_days: The most days a push of an occasion may be late; 0 is that day only.
@@ -182,6 +183,7 @@ class Thresholds:
     channel_quota: str
     personal_texts_a_day: int
     refusal_days: int
+    rights_days: int
     feb29: Feb29
     recompute: str
     latest_useful_days: Mapping[str, int]
@@ -226,6 +228,7 @@ def _thresholds(top: Section) -> Thresholds:
         windows=_windows(top.section("windows")),
         channel_quota=top.value("channel_quota").choice(QUOTAS),
         personal_texts_a_day=top.value("personal_texts_a_day").whole(0, 200),
+        rights_days=top.value("rights_days").whole(1, 15),
         refusal_days=top.value("refusal_days").whole(180, 3650),
         feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",
         recompute=top.value("recompute").choice(("daily", "weekly")),

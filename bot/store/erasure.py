@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from bot.errors import Invalid
-from bot.store import alliance, journal, people, referrals
+from bot.store import alliance, events, journal, people, referrals, rights
 from bot.store.db import Db
 
 _BY_CUSTOMER = (
@@ -21,6 +21,7 @@ _BY_CUSTOMER = (
     "contact",
     "same_person",
     "decision",
+    "journey",
     "push",
     "journal",
 )
@@ -37,6 +38,12 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
     if people.customer(db, external_userid) is None:
         raise Invalid("没有这位客户,请核对外部联系人 ID(以 wm 或 wo 开头)")
     rows = alliance.forget(db, external_userid) + referrals.forget(db, external_userid)
+    rows += events.forget(db, external_userid, now)
+    rows += db.run(
+        "DELETE FROM conversion WHERE push_id IN (SELECT id FROM push WHERE external_userid = :id)",
+        id=external_userid,
+    )
+    rows += db.run("DELETE FROM assignment WHERE subject = :id", id=external_userid)
     for table in _BY_CUSTOMER:
         rows += db.run(f"DELETE FROM {table} WHERE external_userid = :id", id=external_userid)
     rows += db.run(
@@ -66,6 +73,12 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
         id=external_userid,
         now=now,
     )
-    mark = hashlib.sha256(external_userid.encode()).hexdigest()[:16]
+    mark = mark_of(external_userid)
+    rights.forget(db, external_userid, mark, now)
     journal.audit(db, actor, "erase", mark, now, rows=rows)
     return rows
+
+
+def mark_of(external_userid: str) -> str:
+    """What stands for somebody erased: it can prove the id, not show it."""
+    return hashlib.sha256(external_userid.encode()).hexdigest()[:16]

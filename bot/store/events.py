@@ -246,6 +246,13 @@ def cancel(db: Db, event_id: int, customer: str, now: int) -> bool:
     return True
 
 
+def forget(db: Db, customer: str, now: int) -> int:
+    """Somebody is erased: their seats become free, their sign-ups go; how many those were."""
+    for row in db.rows("SELECT event_id FROM signup WHERE external_userid = :id", id=customer):
+        cancel(db, row["event_id"], customer, now)
+    return db.run("DELETE FROM signup WHERE external_userid = :id", id=customer)
+
+
 def cancel_event(db: Db, event_id: int, now: int) -> int:
     """Call an event off; how many people have to be told."""
     db.run(

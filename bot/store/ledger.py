@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bot.clock import SHANGHAI
-from bot.facts import Evidence, Fact, FactType
+from bot.facts import SENSITIVE_KEYS, Evidence, Fact, FactType
 from bot.model import ExternalUserId
 from bot.store.db import Db, Row
 from bot.vault import Vault
@@ -154,6 +154,27 @@ def recall(db: Db, msgid: str) -> list[ExternalUserId]:
     for row in touched:
         db.run(_REVIVE, customer=row["external_userid"], type=row["type"], subject=row["subject"])
     return [ExternalUserId(row["external_userid"]) for row in touched]
+
+
+def forget_sensitive(db: Db, customer: str) -> None:
+    """The separate consent is taken back: sensitive facts go, and sums out of the others."""
+    db.run(
+        "UPDATE fact SET status = 'recalled', value = '{}', words_sealed = NULL, amount = NULL,"
+        " date_from = NULL, date_to = NULL WHERE external_userid = :id AND class = 'sensitive'",
+        id=customer,
+    )
+    for row in db.rows(
+        "SELECT id, value FROM fact WHERE external_userid = :id AND status <> 'recalled'",
+        id=customer,
+    ):
+        value = json.loads(row["value"])
+        kept = {key: each for key, each in value.items() if key not in SENSITIVE_KEYS}
+        if kept != value:
+            db.run(
+                "UPDATE fact SET value = :value, amount = NULL, words_sealed = NULL WHERE id = :id",
+                value=json.dumps(kept, ensure_ascii=False),
+                id=row["id"],
+            )
 
 
 def birthdays(db: Db, customer: str) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ def _plain(branch: Branch, name: str, value: Any) -> str:
     return str(value)
 
 
-def test_p4_d2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -> None:
+def test_P4_D2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -> None:
     world = branch.world
     customer = branch.customer("周小满", LI)
     chat_id = branch.group(ZHAO, customer)
@@ -61,7 +61,7 @@ def test_p4_d2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -
     assert [] == sorted(one for one in wanted if one in told)
 
 
-def test_d2_the_customer_is_told_to_take_it_back(branch: Branch) -> None:
+def test_D2_the_customer_is_told_to_take_it_back(branch: Branch) -> None:
     customer = branch.customer("周小满", LI)
     branch.world.kf_enter(customer, KFID)
     branch.settle()
@@ -73,7 +73,7 @@ def test_d2_the_customer_is_told_to_take_it_back(branch: Branch) -> None:
     assert any("没有保存" in text for text in branch.texts_to(LI))
 
 
-def test_d2_what_was_said_around_it_is_still_understood(branch: Branch) -> None:
+def test_D2_what_was_said_around_it_is_still_understood(branch: Branch) -> None:
     customer = branch.customer("周小满", LI)
     branch.settle()
     branch.world.say(customer, "大额存单现在多少利率? 我手机银行密码是abc123", peer=LI)

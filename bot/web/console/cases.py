@@ -20,6 +20,8 @@ from bot.web.services import Services
 from bot.web.wording import shown_quote
 
 router = APIRouter(include_in_schema=False)
+TOLD_STEPS = frozenset({"card sent", "head told", "raised"})
+"""Steps of a case whose note is the userid of who was told."""
 BUTTONS = tuple(outcome for outcome in OUTCOMES if outcome != "not_needed")
 
 
@@ -118,7 +120,7 @@ def case_entry(
 
 def _step(services: Services, teller: Teller, row: Row) -> dict[str, Any]:
     """A step of the history; for some steps the note is the userid of who was told."""
-    told = row["step"] in {"card sent", "head told", "raised"}
+    told = row["step"] in TOLD_STEPS
     label = services.rules.label("case_step", row["step"])
     if label == row["step"]:
         label = services.rules.label("outcome", row["step"])

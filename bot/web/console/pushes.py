@@ -130,12 +130,12 @@ def push(request: Request, person: SignedIn, push_id: int) -> Response:
         entry=push_entry(services, row),
         customer=teller.name(row["external_userid"]) if row["external_userid"] else "",
         sender=teller.staff(row["sender"]),
-        steps=[_step(services, teller, each) for each in account(db, [push_id])[push_id]],
+        steps=[account_step(services, teller, each) for each in account(db, [push_id])[push_id]],
     )
     return answer
 
 
-def _step(services: Services, teller: Teller, row: Row) -> dict[str, Any]:
+def account_step(services: Services, teller: Teller, row: Row) -> dict[str, Any]:
     """A step of the account in words."""
     label, part = services.rules.label, PARTS[row["part"] - 1]
     what, detail = row["what"], row["detail"]

@@ -113,6 +113,7 @@ def test_the_shipped_numbers_are_the_agreed_ones(shipped: Thresholds) -> None:
         ("  complaint: 30分钟", "  complaint: 0分钟", "时长"),
         ("  complaint: 30分钟", "  complain: 30分钟", "complaint"),
         ("  marketing_a_week: 2", "  marketing_a_week: 3", "整数"),
+        ("rights_days: 15", "rights_days: 16", "15"),
         ("refusal_days: 180", "refusal_days: 30", "180"),
         ("feb29: feb28", "feb29: 2月28日", "mar1"),
         ("feb29: feb28", "feb29:\n  day: 28", "一个值"),
