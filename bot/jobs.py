@@ -21,6 +21,7 @@ from bot.listening import Listener, segments_changed
 from bot.model import ChatId, ExternalUserId, UserId
 from bot.permits import permits_of
 from bot.planning import not_planned_yet, plan_steps, planned_mark
+from bot.praise import propose_week
 from bot.rulebook import Rulebook
 from bot.store import (
     agenda,
@@ -379,6 +380,7 @@ class Rounds:
         return [
             Job("morning_lists", self.lists, every=timedelta(seconds=5)),
             Job("chase_tasks", self.chase, every=timedelta(minutes=1)),
+            Job("praise", self.praise, at=time(9, 0), useful_for=timedelta(days=3)),
         ]
 
     def lists(self, fence: Fence, _due: datetime) -> int:
@@ -390,6 +392,15 @@ class Rounds:
             self._fenced(fence, lambda db, draft=draft: morning.keep(db, draft))  # type: ignore[misc]  # defaults bind the loop's values
             for draft in morning.drafts()
         )
+
+    def praise(self, fence: Fence, due: datetime) -> int:
+        """Once a week propose to the branch heads whom to praise and whom to prompt."""
+        day, rules = due.astimezone(SHANGHAI).date(), self.jobs.rules
+        if day.weekday() != rules.praise.weekday:
+            return 0
+        now = int(self.jobs.clock.now().timestamp() * 1000)
+        link = f"{self.desk.logins.public_url}/praise"
+        return self._fenced(fence, lambda db: propose_week(db, rules, day, now, link))
 
     def chase(self, fence: Fence, _due: datetime) -> int:
         """Remind whoever has tasks waiting."""

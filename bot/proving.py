@@ -24,6 +24,7 @@ from scheduler.calendar import load_holidays
 from scheduler.campaigns import load_campaigns
 from scheduler.messages import load_messages
 from scheduler.phrases import load_phrases, load_simplified
+from scheduler.praise import load_praise
 from scheduler.release import load_release
 from scheduler.thresholds import load_thresholds
 from scheduler.voice import load_words
@@ -101,6 +102,7 @@ def _wrong_parts(config: Path, templates: Path) -> Iterator[Invalid]:
         lambda: load_tag_names(folder / "tags.yaml", []),
         lambda: load_escalation(folder / "escalation.yaml"),
         lambda: load_approvals(config / "approvals.yaml"),
+        lambda: load_praise(config / "praise.yaml"),
         lambda: load_phrases(
             folder / "phrases.yaml", load_simplified(config / "lexicon" / "tables.yaml")
         ),

@@ -34,6 +34,7 @@ from scheduler.campaigns import Campaign, parse_campaign
 from scheduler.lunar import next_birthday
 from scheduler.messages import FORMS, Message, Messages, load_messages
 from scheduler.phrases import Hit, Phrases, Verdict, load_phrases, load_simplified
+from scheduler.praise import PraiseRules, load_praise
 from scheduler.release import is_released, load_release
 from scheduler.thresholds import Thresholds, load_thresholds
 from scheduler.voice import Words, load_words
@@ -61,6 +62,7 @@ class Rulebook:
     tags: list[TagName]
     escalation: EscalationRules
     approvals: ApprovalRules
+    praise: PraiseRules
     campaigns: Mapping[str, Campaign]
     messages: Messages
     words: Words
@@ -257,6 +259,7 @@ def load_rulebook(config: Path, templates: Path) -> Rulebook:
         tags=load_tag_names(config / "rules" / "tags.yaml", segments),
         escalation=load_escalation(config / "rules" / "escalation.yaml"),
         approvals=load_approvals(config / "approvals.yaml"),
+        praise=load_praise(config / "praise.yaml", messages),
         campaigns={
             each.name: each for each in _campaigns(templates / "campaigns", phrases, segments)
         },

@@ -51,6 +51,8 @@ FIELDS: Mapping[str, Field] = {
     "count": Field(6),
     "event": Field(40),
     "starts": Field(20),
+    "period": Field(20),
+    "base": Field(6),
     "names": Field(300, cut=True),
     "left": Field(6),
     **{

@@ -26,6 +26,7 @@ from bot.web.console import (
     groups,
     home,
     merging,
+    praise,
     pushes,
     referrals,
     reports,
@@ -74,6 +75,7 @@ def build_site(services: Services) -> FastAPI:
     for module in (
         home,
         board,
+        praise,
         customers,
         merging,
         facts,
