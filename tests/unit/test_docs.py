@@ -32,6 +32,7 @@ from handlers.reading.offline import read_lines
 from handlers.rules import load_segments
 from scheduler.campaigns import load_campaigns
 from scheduler.gate import _RULES
+from scheduler.praise import BASES
 from scheduler.thresholds import KINDS
 
 ROOT = Path(__file__).parents[2]
@@ -300,6 +301,16 @@ def test_every_file_of_the_rules_is_documented() -> None:
             id="approvals",
         ),
         pytest.param(set(yaml.safe_load(text_of("config/holidays.yaml"))), id="holidays"),
+        pytest.param(
+            {
+                key
+                for found in (yaml.safe_load(text_of("config/praise.yaml")),)
+                for keys in (found, *found["rules"])
+                for key in keys
+            }
+            | set(BASES),
+            id="praise",
+        ),
         pytest.param(
             {
                 key

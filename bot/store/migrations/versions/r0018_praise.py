@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, UniqueConstraint
 
-revision = "r0017"
-down_revision = "r0016"
+revision = "r0018"
+down_revision = "r0017"
 
 metadata = MetaData()
 
