@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text, UniqueConstraint
 
-revision = "r0018"
-down_revision = "r0017"
+revision = "r0019"
+down_revision = "r0018"
 
 metadata = MetaData()
 
