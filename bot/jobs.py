@@ -14,6 +14,7 @@ from bot.clock import SHANGHAI, Clock, today
 from bot.duedates import raise_overdue
 from bot.errands.mass import MassSender
 from bot.errands.others import OtherMasses
+from bot.errands.robots import GroupWord
 from bot.errands.staff import Desk
 from bot.errors import Retry
 from bot.happenings import CaseOverdue, DayComesNear, ImportantSilent
@@ -381,6 +382,7 @@ class Rounds:
             Job("morning_lists", self.lists, every=timedelta(seconds=5)),
             Job("chase_tasks", self.chase, every=timedelta(minutes=1)),
             Job("praise", self.praise, at=time(9, 0), useful_for=timedelta(days=3)),
+            Job("tell_groups", self.tell_groups, every=timedelta(minutes=1)),
         ]
 
     def lists(self, fence: Fence, _due: datetime) -> int:
@@ -405,6 +407,10 @@ class Rounds:
     def chase(self, fence: Fence, _due: datetime) -> int:
         """Remind whoever has tasks waiting."""
         return self._fenced(fence, self.desk.chaser.chase)
+
+    def tell_groups(self, fence: Fence, _due: datetime) -> int:
+        """Say the morning in the branches' internal groups, where they have a robot."""
+        return GroupWord(self.desk.morning).say(lambda db: rings.check(db, fence))
 
     def _fenced(self, fence: Fence, change: Callable[[Db], int]) -> int:
         def guarded(db: Db) -> int:

@@ -55,6 +55,8 @@ FIELDS: Mapping[str, Field] = {
     "base": Field(6),
     "names": Field(300, cut=True),
     "left": Field(6),
+    "lapsed": Field(200, cut=True),
+    "overdue": Field(200, cut=True),
     **{
         f"{part}_{fact}": Field(most)
         for part in "ab"

@@ -67,7 +67,7 @@ class Morning:
         They are put together from a look at the store, so that nobody waits for that to write.
         """
         db, day = self.database.read(), today(self.clock)
-        if not self._is_time(db):
+        if not self.is_time(db):
             return
         for userid in agenda.receivers(db, day, _AT_ONCE):
             viewer = sight.viewer(db, userid)
@@ -85,7 +85,8 @@ class Morning:
         errand = SendMorning(UserId(draft.userid), day.isoformat())
         return int(outbox.add(db, errand, now, self._ms(self._until(day))))
 
-    def _is_time(self, db: Db) -> bool:
+    def is_time(self, db: Db) -> bool:
+        """The lists of this branch day are made now."""
         now = self.clock.now().astimezone(SHANGHAI)
         day, hours = now.date(), self.rules.thresholds.morning
         if not self.rules.calendar.is_workday(day) or not hours.at <= now.time() < hours.until:

@@ -26,6 +26,7 @@ import bot.sandbox.calls_kf
 import bot.sandbox.calls_masses
 import bot.sandbox.calls_misc
 import bot.sandbox.calls_moments
+import bot.sandbox.calls_robots
 import bot.sandbox.calls_staff  # noqa: F401  # importing the calls_* modules registers their answers
 from bot.errors import Invalid
 from bot.sandbox.api import SandboxApi

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+import uuid
 from datetime import timedelta
 from typing import Any
 
 from bot.errors import Invalid
 from bot.sandbox.moments import Moments
-from bot.sandbox.records import AppMessage, Callback, Fields, ResponseCode
+from bot.sandbox.records import AppMessage, Callback, Fields, ResponseCode, Robot
 from bot.sandbox.state import act
 
 LOGIN_CODE_SECONDS = 300.0
+PUBLIC_WECOM = "https://qyapi.weixin.qq.com"
 RESPONSE_LIFE = timedelta(hours=72)
 CALLBACK_CARDS = ("button_interaction", "vote_interaction", "multiple_interaction")
 _LINK = re.compile(r"https?://[^\s\"'<>]+")
@@ -156,6 +158,23 @@ class Desk(Moments):
         self.record("staff_wrote", userid=userid, msgid=msgid, msgtype=msgtype)
         self.emit(Callback("app", head | fields | tail))
         return msgid
+
+    @act
+    def add_robot(self, group: str) -> str:
+        """Somebody adds a robot to an internal group; returns its address, which is a secret."""
+        robot = Robot(str(uuid.UUID(int=self.random.getrandbits(128), version=4)), group)
+        self.robots[robot.key] = robot
+        self.record("robot_added", group=group)
+        return f"{PUBLIC_WECOM}/cgi-bin/webhook/send?key={robot.key}"
+
+    @act
+    def stop_robot(self, group: str, *, removed: bool = False) -> None:
+        """The robots of an internal group are switched off, or taken out of it."""
+        for robot in [one for one in self.robots.values() if one.group == group]:
+            robot.on = False
+            if removed:
+                del self.robots[robot.key]
+        self.record("robot_stopped", group=group)
 
     @act
     def enter_agent(self, userid: str) -> None:

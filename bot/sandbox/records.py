@@ -253,6 +253,16 @@ class MomentJob:
 
 
 @dataclass
+class Robot:
+    """A robot of an internal group; ``on`` until it is stopped, ``said`` when it spoke lately."""
+
+    key: str
+    group: str
+    on: bool = True
+    said: list[float] = field(default_factory=list)
+
+
+@dataclass
 class AppMessage:
     """An application message as the staff who got it see it.
 

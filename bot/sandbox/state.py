@@ -31,6 +31,7 @@ from bot.sandbox.records import (
     Moment,
     MomentJob,
     ResponseCode,
+    Robot,
     Staff,
     TagGroup,
     WelcomeCode,
@@ -104,6 +105,7 @@ class WorldState:
         self.mass_counts: dict[tuple[str, str], int] = {}
         self.moments: dict[str, Moment] = {}
         self.moment_jobs: dict[str, MomentJob] = {}
+        self.robots: dict[str, Robot] = {}
         self.app_messages: dict[str, AppMessage] = {}
         self.cards: dict[str, AppMessage] = {}
         self.response_codes: dict[str, ResponseCode] = {}

@@ -25,6 +25,7 @@ from bot.wecom.messages import (
     textcard_message,
 )
 from bot.wecom.moments import MomentJob, Moments
+from bot.wecom.robots import Robots, robot_key
 from bot.wecom.staff import Login, Staff
 from bot.wecom.tokens import MemoryTokenCache, Secrets, TokenCache
 
@@ -54,11 +55,12 @@ __all__ = [
     "button_card",
     "markdown_message",
     "menu_message",
+    "robot_key",
     "text_message",
     "textcard_message",
     "verdict",
 ]
 
 
-class WeComClient(Staff, Customers, Greetings, MassSends, Moments, Messages, Kf):
+class WeComClient(Staff, Customers, Greetings, MassSends, Moments, Messages, Kf, Robots):
     """All calls in one place; share one between all threads. Arguments as for ``Door``."""

@@ -50,18 +50,26 @@ class Call:
 
     Attributes:
         name: The path behind ``/cgi-bin/``.
+        secret: Whose token the call carries; None for a call that has a key of its own.
         repeat: The contract's word for what a second call does; ``not_idempotent…`` is never
             repeated before WeCom was asked.
         per_minute: Pace of this interface.
         parallel: Calls at the same time, 0 for any number (45033).
+        lane: Of an interface whose limit is for each of several things: which one.
     """
 
     method: str
     name: str
-    secret: SecretName = "agent"  # noqa: S105  # the name of a secret, not one
+    secret: SecretName | None = "agent"  # noqa: S105  # the name of a secret, not one
     repeat: str = "safe"
     per_minute: int = PER_MINUTE
     parallel: int = 0
+    lane: str = ""
+
+    @property
+    def pace(self) -> str:
+        """What keeps this pace and rests after a limit."""
+        return f"{self.path}#{self.lane}" if self.lane else self.path
 
     @property
     def path(self) -> str:
@@ -182,8 +190,11 @@ class Door:
         return call.repeatable and tried < most and wait <= SHORT_SECONDS
 
     def _once(self, call: Call, request: Request, latest: float) -> Json:
+        if call.secret is None:
+            self._pacing.check(call.pace)
+            return self._judge(call, self._exchange(call, request, None, latest))
         self._tokens.check(call.secret)
-        self._pacing.check(call.path)
+        self._pacing.check(call.pace)
         token = self._tokens.of(call.secret)
         reply = self._exchange(call, request, token, latest)
         if verdict(errcode_of(reply)).kind == "refresh_token":
@@ -195,7 +206,7 @@ class Door:
     def _exchange(
         self, call: Call, request: Request, token: str | None, latest: float = math.inf
     ) -> Json:
-        with self._pacing.turn(call.path, call.per_minute, call.parallel):
+        with self._pacing.turn(call.pace, call.per_minute, call.parallel):
             began = self._monotonic()
             if began > latest:
                 raise Retry(f"程序停顿太久，这次调用没有发出；{call.path}")
@@ -231,7 +242,7 @@ class Door:
     def _client_failure(self, call: Call, answer: Answer) -> Exception:
         if answer.status == 429:
             limit = verdict(TOO_OFTEN)
-            rest = self._pacing.park(call.path, answer.rest or limit.wait, limit.wait_again)
+            rest = self._pacing.park(call.pace, answer.rest or limit.wait, limit.wait_again)
             return Retry(limit.reason(call.path), rest)
         if answer.status < 400:
             return Invalid("服务器要求跳转：WECOM_BASE_URL 必须以 https:// 开头并直接指向接口域名")
@@ -243,14 +254,14 @@ class Door:
         # The code comes first: a failed reply still carries empty lists.
         errcode = errcode_of(reply)
         if errcode == 0:
-            self._pacing.passed(call.path)
+            self._pacing.passed(call.pace)
             return reply
         row = verdict(errcode)
         reason = row.reason(call.path)
         if errcode == TOO_OFTEN:
-            raise Retry(reason, self._pacing.park(call.path, row.wait, row.wait_again))
-        self._pacing.passed(call.path)
-        if errcode in (SECRET_WRONG, CORP_WRONG):
+            raise Retry(reason, self._pacing.park(call.pace, row.wait, row.wait_again))
+        self._pacing.passed(call.pace)
+        if errcode in (SECRET_WRONG, CORP_WRONG) and call.secret:
             self._tokens.stop(call.secret, errcode)
         if errcode == BUSY and not call.repeatable:
             raise Uncertain(f"系统繁忙，不知是否已经生效，须先查询再决定是否重发；{call.path}")

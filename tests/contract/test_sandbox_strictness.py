@@ -32,7 +32,7 @@ NEEDED = {
     "check_single_agree check_room_agree get_permit_user_list getcallbackip get_api_domain_ip",
     "auth_getuserinfo get_jsapi_ticket get_agent_ticket media_upload_attachment",
     "add_moment_task get_moment_task_result cancel_moment_task get_moment_list get_moment_task",
-    "get_moment_customer_list get_moment_send_result",
+    "get_moment_customer_list get_moment_send_result webhook_send",
 }
 MASS = "externalcontact/add_msg_template"
 MOMENT = "externalcontact/add_moment_task"

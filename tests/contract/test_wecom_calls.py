@@ -24,6 +24,7 @@ from bot.wecom import (
     mass_sends,
     messages,
     moments,
+    robots,
     staff,
 )
 from bot.wecom.door import Call
@@ -32,10 +33,16 @@ CONTRACT = {
     entry["path"]: entry
     for entry in json.loads((SAMPLES / "contract.json").read_text(encoding="utf-8"))["endpoints"]
 }
-SECRETS = {"app": "agent", "customer_contact_app": "contact", "kf_app": "kf", "archive": "archive"}
+SECRETS = {
+    "app": "agent",
+    "customer_contact_app": "contact",
+    "kf_app": "kf",
+    "archive": "archive",
+    "webhook": None,
+}
 CALLS = [
     value
-    for module in (staff, customers, greetings, mass_sends, moments, messages, kf)
+    for module in (staff, customers, greetings, mass_sends, moments, messages, kf, robots)
     for value in vars(module).values()
     if isinstance(value, Call)
 ]
@@ -104,7 +111,9 @@ def test_a_call_keeps_to_the_fields_of_the_contract(
     (asked,) = stub.heard(case.name)
     entry = CONTRACT[asked.path]
     assert entry["method"] == asked.method
-    assert asked.token.startswith(f"token-{SECRETS[entry['secret']].upper()}-")
+    secret = SECRETS[entry["secret"]]
+    assert asked.token.startswith(f"token-{secret.upper()}-" if secret else "")
+    assert bool(asked.token) == bool(secret)
     assert list(_violations(entry, asked)) == []
 
 

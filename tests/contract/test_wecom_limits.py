@@ -16,6 +16,7 @@ from wecom_cases import (
     MINIPROGRAM,
     MOMENT,
     MOMENT_LINK,
+    ROBOT,
     SAMPLES,
     TASK,
     WANG,
@@ -204,6 +205,7 @@ CHECKED: dict[tuple[str, str], Make] = {
     ("get_moment_send_result", "limit"): (
         lambda c, n: c.get_moment_send_result(MOMENT, ZHANG, limit=n)
     ),
+    ("webhook_send", "text.content"): lambda c, n: c.webhook_send(ROBOT, _bytes(n)),
     ("message_send", "touser"): lambda c, n: c.message_send(text_message("提醒"), users=_names(n)),
     ("message_send", "toparty"): lambda c, n: c.message_send(
         text_message("提醒"), parties=list(range(n))
@@ -265,6 +267,10 @@ UNCHECKED = {
     ("update_template_card", "response_code"): "a time, which only WeCom can judge",
     ("update_template_card", "partyids"): "not offered",
     ("update_template_card", "tagids"): "not offered",
+    ("webhook_send", "markdown.content"): "a kind of message that we do not make",
+    ("webhook_send", "markdown_v2.content"): "a kind of message that we do not make",
+    ("webhook_send", "image.base64"): "a kind of message that we do not make",
+    ("webhook_send", "news.articles"): "a kind of message that we do not make",
     ("message_send", "news.articles"): "a kind of message that we do not make",
     ("message_send", "mpnews.articles[].content"): "a kind of message that we do not make",
     ("message_send", "video.title"): "a kind of message that we do not make",
@@ -357,6 +363,8 @@ WRONG: dict[str, Callable[[WeComClient], object]] = {
     ),
     "a moment without id": lambda c: c.cancel_moment_task(MsgId("")),
     "a task without id": lambda c: c.get_groupmsg_task(MsgId("")),
+    "a robot without key": lambda c: c.webhook_send("", "早报"),
+    "a robot that says nothing": lambda c: c.webhook_send(ROBOT, " "),
     "a message to nobody": lambda c: c.message_send(text_message("提醒")),
     "two members in one id": lambda c: c.message_send(text_message("提醒"), users=[UserId("a|b")]),
     "a blank message": lambda c: _staff(c, text_message("  ")),

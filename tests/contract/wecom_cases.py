@@ -34,6 +34,7 @@ WANG = ExternalUserId("wmqfasd1e19278asdasAAAA")
 GROUP = ChatId("wrOgQhDgAAMYQiS5ol9G7gK9JVAAAA")
 KEFU = OpenKfId("wkAJ2GCAAASSm4_FhToWMFea0xAFfd3Q")
 TASK = MsgId("msgGCAAAXtWyujaWJHDDGi0mAAAA")
+ROBOT = "0f2d2a2e-1111-4222-8333-444455556666"
 MOMENT = MsgId("momxxx")
 MOMENT_LINK = {
     "msgtype": "link",
@@ -303,6 +304,7 @@ def cases() -> dict[str, Case]:
             lambda c: c.get_moment_send_result(MOMENT, ZHANG, "CURSOR"),
             ([WANG], "CURSOR2"),
         ),
+        "webhook_send": Case("webhook/send", lambda c: c.webhook_send(ROBOT, "东山支行早报"), None),
         "message_send": Case(
             "message/send",
             lambda c: c.message_send(

@@ -273,6 +273,7 @@ function take(entry) {
     mass_created: () => log(`群发任务:${entry.text.slice(0, 28)}`, 'bot'),
     mass_confirmed: () => log(`${nameOf(entry.userid)} 点了发送,${entry.recipients.length} 个对象`, 'staff'),
     mass_cancelled: () => log('一个群发任务被取消', 'bot'),
+    robot_said: () => log(`群机器人在「${entry.group}」说:${entry.text.slice(0, 60)}`, 'bot'),
     moment_created: () => log(`朋友圈任务:${entry.text.slice(0, 28)}`, 'bot'),
     moment_published: () => log(`${nameOf(entry.userid)} 发表了朋友圈`, 'staff'),
     moment_cancelled: () => log('一个朋友圈任务被停止', 'bot'),
