@@ -39,6 +39,9 @@ UNION ALL
 SELECT q.id, 3, s.at, '', 'by_rule', q.inputs || ' ' || s.rule FROM asked q
   JOIN selection s ON s.id = q.selection_id WHERE q.inputs <> '[]'
 UNION ALL
+SELECT q.id, 3, b.at, '', 'offer', b.offer_code FROM asked q
+  JOIN benefit b ON b.push_id = q.id WHERE b.status <> 'free'
+UNION ALL
 SELECT q.id, 4, c.at, c.employee, c.purpose, c.channel || ' ' || c.proof FROM asked q
   JOIN consent c ON c.external_userid = q.external_userid AND c.purpose = 'marketing'
   WHERE q.purpose <> 'service' AND c.at <= coalesce(q.tasked_at, q.changed_at)

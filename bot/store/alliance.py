@@ -9,18 +9,21 @@ from __future__ import annotations
 from typing import Any
 
 from bot.store.db import Db, Row
+from bot.store.sameness import IDS_OF
 from bot.store.sight import Viewer, visible_to
 
 _VALID = """
 o.is_current = 1 AND (o.valid_from IS NULL OR o.valid_from <= :on) AND o.valid_to >= :on
 """
-# Of this kind, on this day, where the customer's branch is, for their segment, not had before.
+# Of this kind, on this day, where the customer's branch is, for their segment, and not had by
+# the person before.
 _FITTING = f"""
 {_VALID} AND o.kind = :offer AND o.branch IN ('', c.branch)
   AND (o.segment = '' OR EXISTS (SELECT 1 FROM segment_member x
     WHERE x.external_userid = c.external_userid AND x.segment = o.segment))
   AND o.taken < o.stock AND NOT EXISTS (SELECT 1 FROM benefit b WHERE b.offer_code = o.code
-    AND b.external_userid = c.external_userid AND b.status <> 'free')
+    AND b.status <> 'free' AND (b.external_userid = c.external_userid
+      OR b.external_userid IN ({IDS_OF.format("c.external_userid")})))
 """
 ANY = f"EXISTS (SELECT 1 FROM alliance_offer o WHERE {_FITTING})"
 """Whether there is something for ``customer c``; names ``:offer`` and ``:on``."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from bot.errors import Invalid
 from bot.store.db import Db, Row
+from bot.store.sameness import IDS_OF, ids_of
 
 WAY = "ref-"
 """How the ``state`` of a contact way begins that a customer hands on to friends."""
@@ -25,6 +26,11 @@ _OF_CUSTOMER = """
 SELECT r.* FROM referral r WHERE r.status = 'current'
   AND (r.referred = :customer OR r.referrer = :customer) ORDER BY r.at, r.id
 """
+# By whichever id of the person.
+_BROUGHT_BY = f"""
+SELECT referrer FROM referral WHERE status = 'current'
+  AND (referred = :id OR referred IN ({IDS_OF.format(":id")})) ORDER BY at, id LIMIT 1
+"""
 # Only who was nobody's friend before was brought by somebody.
 _CAME_BY = """
 SELECT k.external_userid FROM referral_code k
@@ -38,7 +44,8 @@ def refusal(db: Db, referred: str, referrer: str, planned: Mapping[str, str] | N
 
     ``planned`` is who brought whom in the same file.
     """
-    if referred == referrer:
+    own = ids_of(db, referred)
+    if referrer in own:
         return "自己不能介绍自己,请核对"
     for who in (referred, referrer):
         if not db.value(
@@ -53,7 +60,7 @@ def refusal(db: Db, referred: str, referrer: str, planned: Mapping[str, str] | N
         above = (planned or {}).get(above or "") or _referrer(db, above or "")
         if above is None:
             return ""
-        if above == referred:
+        if above in own:
             return "介绍人是这位客户介绍来的,不能反过来又介绍 TA,请核对"
     return "介绍的链条太长,请核对"
 
@@ -150,7 +157,5 @@ def forget(db: Db, customer: str) -> int:
 
 
 def _referrer(db: Db, referred: str) -> str | None:
-    found: str | None = db.value(
-        "SELECT referrer FROM referral WHERE referred = :id AND status = 'current'", id=referred
-    )
+    found: str | None = db.value(_BROUGHT_BY, id=referred)
     return found

@@ -20,7 +20,7 @@ from bot.errors import Invalid
 from bot.importing import ImportReport
 from bot.model import Role
 from bot.rulebook import Rulebook
-from bot.store import alliance, erasure
+from bot.store import alliance, erasure, persons
 from bot.store.db import Database, Db
 from bot.store.imports import import_file
 from bot.store.library import OFFERS
@@ -247,6 +247,15 @@ def test_nobody_is_offered_the_same_twice(branch: Branch, take: Take) -> None:
     branch.campaign(CAMPAIGN.replace("eat_out", "eat_again"))
     branch.only("eat_again")
     assert 0 == branch.plan()
+
+
+def test_one_person_under_two_ids_is_offered_it_once(branch: Branch, take: Take) -> None:
+    take(NOODLES)
+    meet(branch, "wm_a", "wm_b")
+    branch.store.write(lambda db: persons.merge(db, ["wm_a", "wm_b"], "hand", "lin", branch.now))
+    branch.plan()
+    branch.send()
+    assert 1 == taken(branch.store)
 
 
 # -- stock

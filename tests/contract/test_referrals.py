@@ -17,7 +17,7 @@ from bot.importing import ImportReport
 from bot.model import ExternalUserId
 from bot.recording import note_brought
 from bot.rulebook import Rulebook
-from bot.store import erasure, measures, people, referrals
+from bot.store import erasure, measures, people, persons, referrals
 from bot.store.db import Database, Db
 from bot.store.imports import import_file, resolve_unmatched
 from bot.vault import Vault
@@ -79,6 +79,17 @@ def test_nobody_is_brought_by_themselves_by_two_or_in_a_circle(branch: Branch) -
     assert "不能反过来" in refused(branch, "wm_a", "wm_c")
     assert "还不认识" in refused(branch, "wm_a", "wm_nobody")
     assert 2 == len(pairs(branch.store))
+
+
+def test_nobody_brings_themselves_by_another_id_nor_is_brought_twice_by_two(
+    branch: Branch,
+) -> None:
+    branch.meet("wm_d")
+    branch.store.write(lambda db: persons.merge(db, ["wm_a", "wm_d"], "hand", "lin", branch.now))
+    assert "自己" in refused(branch, "wm_a", "wm_d")
+    record(branch, "wm_a", "wm_b")
+    assert "已经有介绍人" in refused(branch, "wm_d", "wm_c")
+    assert "不能反过来" in refused(branch, "wm_b", "wm_d")
 
 
 def test_what_was_undone_can_be_written_down_anew(branch: Branch) -> None:
