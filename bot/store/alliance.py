@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.store import journal
 from bot.store.db import Db, Row
 from bot.store.sameness import IDS_OF
 from bot.store.sight import Viewer, visible_to
@@ -18,7 +19,7 @@ o.is_current = 1 AND (o.valid_from IS NULL OR o.valid_from <= :on) AND o.valid_t
 # Of this kind, on this day, where the customer's branch is, for their segment, and not had by
 # the person before.
 _FITTING = f"""
-{_VALID} AND o.kind = :offer AND o.branch IN ('', c.branch)
+{_VALID} AND (:offer = '' OR o.kind = :offer) AND o.branch IN ('', c.branch)
   AND (o.segment = '' OR EXISTS (SELECT 1 FROM segment_member x
     WHERE x.external_userid = c.external_userid AND x.segment = o.segment))
   AND o.taken < o.stock AND NOT EXISTS (SELECT 1 FROM benefit b WHERE b.offer_code = o.code
@@ -32,10 +33,10 @@ NOT {ANY} AND EXISTS (SELECT 1 FROM alliance_offer o WHERE o.is_current = 1 AND 
 """
 """Whether there is nothing for ``customer c``, though the bank lists something of the kind."""
 # The narrowest first: what is for few is for nobody else.
-_BEST = f"""
+_FOR_CUSTOMER = f"""
 SELECT o.* FROM alliance_offer o CROSS JOIN customer c
 WHERE c.external_userid = :customer AND {_FITTING}
-ORDER BY o.segment = '', o.branch = '', o.valid_to, o.code LIMIT 1
+ORDER BY o.segment = '', o.branch = '', o.valid_to, o.code LIMIT :limit
 """
 _SET_ASIDE = f"""
 SELECT o.*, b.id AS benefit_id FROM benefit b JOIN alliance_offer o ON o.code = b.offer_code
@@ -67,7 +68,21 @@ WHERE b.external_userid = :customer AND b.status <> 'free' ORDER BY b.id DESC
 
 def best_for(db: Db, kind: str, customer: str, on: str) -> Row | None:
     """What of a kind a customer is offered on a day; None when there is nothing for them."""
-    return db.one(_BEST, offer=kind, customer=customer, on=on)
+    return db.one(_FOR_CUSTOMER, offer=kind, customer=customer, on=on, limit=1)
+
+
+def fitting(db: Db, customer: str, on: str, limit: int = 20) -> list[Row]:
+    """Everything that a customer could be given by hand on a day."""
+    return db.rows(_FOR_CUSTOMER, offer="", customer=customer, on=on, limit=limit)
+
+
+def give(db: Db, customer: str, code: str, on: str, by: str, now: int) -> bool:
+    """An employee gives a benefit by hand; False when it does not fit or none is left."""
+    fits = code in {row["code"] for row in fitting(db, customer, on)}
+    if not fits or not reserve(db, None, customer, code, now):
+        return False
+    journal.audit(db, by, "benefit_given", f"customer:{customer}", now, offer=code)
+    return True
 
 
 def set_aside(db: Db, push_id: int, on: str) -> Row | None:
@@ -104,27 +119,31 @@ def reserve(db: Db, push_id: int | None, customer: str, code: str, now: int) -> 
 
 def use(db: Db, benefit_id: int, by: str, now: int) -> bool:
     """A benefit was used; False when it was before, or nobody has told the customer of it yet."""
-    return bool(
-        db.run(
-            "UPDATE benefit SET status = 'used', used_at = :now, used_by = :by"
-            " WHERE id = :id AND status = 'reserved' AND (push_id IS NULL OR push_id IN"
-            " (SELECT p.id FROM push p WHERE p.status = 'confirmed'))",
-            id=benefit_id,
-            by=by,
-            now=now,
-        )
+    done = db.run(
+        "UPDATE benefit SET status = 'used', used_at = :now, used_by = :by"
+        " WHERE id = :id AND status = 'reserved' AND (push_id IS NULL OR push_id IN"
+        " (SELECT p.id FROM push p WHERE p.status = 'confirmed'))",
+        id=benefit_id,
+        by=by,
+        now=now,
     )
+    return _audited(db, done, "benefit_used", benefit_id, by, now)
 
 
-def undo_use(db: Db, benefit_id: int) -> bool:
+def undo_use(db: Db, benefit_id: int, by: str, now: int) -> bool:
     """It was not used after all."""
-    return bool(
-        db.run(
-            "UPDATE benefit SET status = 'reserved', used_at = NULL, used_by = ''"
-            " WHERE id = :id AND status = 'used'",
-            id=benefit_id,
-        )
+    done = db.run(
+        "UPDATE benefit SET status = 'reserved', used_at = NULL, used_by = ''"
+        " WHERE id = :id AND status = 'used'",
+        id=benefit_id,
     )
+    return _audited(db, done, "benefit_unused", benefit_id, by, now)
+
+
+def _audited(db: Db, done: int, act: str, benefit_id: int, by: str, now: int) -> bool:
+    if done:
+        journal.audit(db, by, act, f"benefit:{benefit_id}", now)
+    return bool(done)
 
 
 def benefit(db: Db, benefit_id: int) -> Row | None:

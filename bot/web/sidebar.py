@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from bot.actions import Refuse
 from bot.errors import Invalid, QunguanError
 from bot.model import ExternalUserId
-from bot.store import chats, events, journal, lists, views
+from bot.store import alliance, chats, events, journal, lists, views
 from bot.store.db import Db, Row
 from bot.store.events import MOST_PARTY, Wish
 from bot.web.auth import Person, Sender, SignedIn, services_of
@@ -129,6 +129,8 @@ def act(
         proof = f"staff:{person.viewer.userid}"
         services.act(Refuse(ExternalUserId(external_userid), "marketing", "staff_button", proof))
         note_act(services, person.viewer.userid, "register_refusal", external_userid)
+    elif do == "benefit":
+        _settle_benefit(services, person, external_userid, ref, say)
     elif do == "sign_up":
         said = _sign_up(services, db, person, row, ref, party)
     return _customer(request, person, external_userid, said)
@@ -151,6 +153,7 @@ def _customer(request: Request, person: Person, external_userid: str, said: str 
         **found,
         buttons=BUTTONS,
         mine=mine,
+        benefits=alliance.of_customer(db, external_userid),
         coming=[each for each in coming if each["id"] not in taken],
         most=MOST_PARTY,
         said=said,
@@ -176,6 +179,21 @@ def _close(
         close_case(services, person.viewer, case_id, outcome, "")
     except Invalid:
         raise Missing from None
+
+
+def _settle_benefit(
+    services: Services, person: Person, customer: str, benefit_id: int, say: str
+) -> None:
+    now = int(services.clock.now().timestamp() * 1000)
+
+    def change(db: Db) -> None:
+        row = alliance.benefit(db, benefit_id)
+        if row is None or row["external_userid"] != customer or say not in {"used", "undo"}:
+            raise Missing
+        settle = alliance.use if say == "used" else alliance.undo_use
+        settle(db, benefit_id, person.viewer.userid, now)
+
+    services.database.write(change)
 
 
 def _sign_up(

@@ -20,7 +20,8 @@ from bot.errors import Invalid
 from bot.importing import ImportReport
 from bot.model import Role
 from bot.rulebook import Rulebook
-from bot.store import alliance, erasure, persons
+from bot.store import alliance, erasure, measures, persons
+from bot.store.account import account
 from bot.store.db import Database, Db
 from bot.store.imports import import_file
 from bot.store.library import OFFERS
@@ -373,10 +374,37 @@ def test_a_benefit_is_used_once_and_that_can_be_taken_back(branch: Branch, take:
     assert not use()  # not delivered yet
     tap(branch)
     assert [True, False] == [use(), use()]
-    assert store.write(lambda db: alliance.undo_use(db, row["id"]))
-    assert not store.write(lambda db: alliance.undo_use(db, row["id"]))
+    assert store.write(lambda db: alliance.undo_use(db, row["id"], "lin", 9))
+    assert not store.write(lambda db: alliance.undo_use(db, row["id"], "lin", 9))
     assert use()
     assert 1 == taken(store)
+
+
+def test_a_benefit_given_by_hand_must_fit_and_is_counted(branch: Branch, take: Take) -> None:
+    take(NOODLES + TEA)
+    meet(branch, "wm_a")
+    day = TODAY.isoformat()
+
+    def give(code: str) -> bool:
+        return branch.store.write(lambda db: alliance.give(db, "wm_a", code, day, "lin", 9))
+
+    assert ["A1"] == [row["code"] for row in alliance.fitting(branch.store.read(), "wm_a", day)]
+    assert [True, False, False] == [give("A1"), give("A1"), give("A2")]
+    (row,) = alliance.of_customer(branch.store.read(), "wm_a")
+    assert ("check_in", 1) == (row["condition"], taken(branch.store))
+    assert branch.store.write(lambda db: alliance.use(db, row["id"], "lin", 9))
+    (counted,) = measures.offers(branch.store.read(), "", 0, 10)
+    assert (1, 1, 1) == (counted["reserved"], counted["given"], counted["used"])
+
+
+def test_the_account_of_a_message_names_the_offer(branch: Branch, take: Take) -> None:
+    take(NOODLES)
+    meet(branch, "wm_a")
+    branch.plan()
+    branch.send()
+    push_id = branch.store.read().value("SELECT id FROM push")
+    steps = account(branch.store.read(), [push_id])[push_id]
+    assert ["A1"] == [row["detail"] for row in steps if row["what"] == "offer"]
 
 
 def test_D6_an_erased_customers_benefit_names_nobody_and_stays_counted(

@@ -77,6 +77,22 @@ def test_a_benefit_is_marked_as_used_once_and_that_is_taken_back(
     assert ["benefit_used", "benefit_unused"] == [each["act"] for each in acts]
 
 
+def test_an_employee_gives_one_by_hand_and_settles_it_beside_the_chat(
+    madeup: MadeUp, head: Caller
+) -> None:
+    act(head, "/offers", **NOODLES)
+    assert "当面给 TA 一份" in head.get("/customers/wmWang").text
+    act(head, "/customers/wmWang/benefits", code="A1")
+    (row,) = alliance.of_customer(madeup.database.read(), "wmWang")
+    beside = "/sidebar/customer/wmWang"
+    assert "老街面馆" in head.get(beside).text
+    act(head, beside, do="benefit", ref=str(row["id"]), say="used")
+    assert "used" == alliance.of_customer(madeup.database.read(), "wmWang")[0]["status"]
+    assert 404 == act(head, beside, do="benefit", ref="999", say="used").status
+    act(head, beside, do="benefit", ref=str(row["id"]), say="undo")
+    assert "reserved" == alliance.of_customer(madeup.database.read(), "wmWang")[0]["status"]
+
+
 def test_nobody_marks_the_benefit_of_a_customer_they_may_not_see(
     madeup: MadeUp, head: Caller, stranger: Caller
 ) -> None:

@@ -11,7 +11,7 @@ from bot.clock import today
 from bot.importing import TABLES, Header
 from bot.importing.conditions import SLUGS
 from bot.model import Role
-from bot.store import alliance, journal, sight
+from bot.store import alliance, sight
 from bot.store.db import Db, Row
 from bot.store.imports import import_rows
 from bot.store.library import OFFERS, in_force
@@ -160,14 +160,31 @@ def mark(
         row, by = alliance.benefit(db, benefit_id), person.viewer.userid
         if row is None or not sight.may_see(db, person.viewer, row["external_userid"]):
             raise Missing
-        used = what == "used"
-        done = alliance.use(db, benefit_id, by, now) if used else alliance.undo_use(db, benefit_id)
-        if done:
-            act = "benefit_used" if used else "benefit_unused"
-            journal.audit(db, by, act, f"benefit:{benefit_id}", now, offer=row["offer_code"])
+        settle = alliance.use if what == "used" else alliance.undo_use
+        settle(db, benefit_id, by, now)
 
     services.database.write(act)
     return RedirectResponse(back, 303)
+
+
+@router.post("/customers/{external_userid}/benefits")
+def give(
+    request: Request,
+    person: Sender,
+    external_userid: str,
+    code: Annotated[str, Form(max_length=64)],
+) -> Response:
+    """An employee gives one by hand: at an event, at the counter."""
+    services = services_of(request)
+    day, now = today(services.clock).isoformat(), int(services.clock.now().timestamp() * 1000)
+
+    def act(db: Db) -> None:
+        if not sight.may_see(db, person.viewer, external_userid):
+            raise Missing
+        alliance.give(db, external_userid, code, day, person.viewer.userid, now)
+
+    services.database.write(act)
+    return RedirectResponse(f"/customers/{external_userid}", 303)
 
 
 def _state(row: Row, services: Services) -> str:

@@ -113,6 +113,7 @@ def customer(
             for each in lists.pressing_cases(db, person.viewer, only, limit=10)
         ],
         benefits=alliance.of_customer(db, external_userid),
+        fitting=alliance.fitting(db, external_userid, today(services.clock).isoformat()),
         referral=referral_of(db, person.viewer, teller, external_userid),
         staff=teller.staff,
         opens_group=teller.opens_group,
