@@ -276,6 +276,19 @@ def test_G15_when_the_stock_is_gone_the_rest_is_dropped_with_the_reason(
     assert "no_offer" != branch.rules.label("rule", "no_offer")
 
 
+def test_when_one_offer_is_gone_the_next_is_promised_and_then_nobody_is_planned(
+    branch: Branch, take: Take
+) -> None:
+    other = NOODLES.replace("A1", "B1").replace("老街面馆", "伯光茶庄")
+    take(NOODLES.replace(",2,", ",1,") + other.replace(",2,", ",1,"))
+    meet(branch, "wm_a", "wm_b")
+    branch.plan()
+    branch.send()
+    assert ["老街面馆", "伯光茶庄"] == [task.text[2:6] for task in branch.wecom.tasks]
+    meet(branch, "wm_c")
+    assert 0 == branch.plan()
+
+
 def test_a_dry_run_tells_who_gets_nothing_and_why_and_takes_nothing(
     branch: Branch, take: Take
 ) -> None:

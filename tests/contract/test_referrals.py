@@ -15,12 +15,13 @@ from bot.clock import FixedClock
 from bot.errors import Invalid
 from bot.importing import ImportReport
 from bot.model import ExternalUserId
-from bot.recording import note_brought
+from bot.recording import note_brought, record_event
 from bot.rulebook import Rulebook
 from bot.store import erasure, measures, people, persons, referrals
 from bot.store.db import Database, Db
 from bot.store.imports import import_file, resolve_unmatched
 from bot.vault import Vault
+from bot.wire import parse
 
 TOMORROW = TODAY + timedelta(days=1)
 
@@ -120,6 +121,19 @@ def test_a_new_friend_who_comes_by_a_customers_way_was_brought_by_them(branch: B
     undo(branch, "wm_new")
     befriend("wm_new", code)
     assert [("wm_new", "wm_a", "undone", "way")] == pairs(branch.store)
+
+
+def test_the_callback_of_a_new_friend_tells_who_brought_them(branch: Branch) -> None:
+    code = branch.store.write(lambda db: referrals.code_of(db, "wm_a"))
+    body = f"""<xml><ToUserName><![CDATA[toUser]]></ToUserName>
+<FromUserName><![CDATA[sys]]></FromUserName><CreateTime>1796000000</CreateTime>
+<MsgType><![CDATA[event]]></MsgType><Event><![CDATA[change_external_contact]]></Event>
+<ChangeType><![CDATA[add_external_contact]]></ChangeType><UserID><![CDATA[lin]]></UserID>
+<ExternalUserID><![CDATA[wm_new]]></ExternalUserID><State><![CDATA[{code}]]></State>
+<WelcomeCode><![CDATA[W]]></WelcomeCode></xml>"""
+    event = parse(body.encode())
+    branch.store.write(lambda db: list(record_event(db, event, branch.now)))
+    assert [("wm_new", "wm_a", "current", "way")] == pairs(branch.store)
 
 
 def test_who_was_a_friend_before_was_brought_by_nobody(branch: Branch) -> None:
