@@ -28,6 +28,9 @@ _FALLS_DUE = re.compile("[才就要该]*(?:到|满|能取|能动|解)")
 _NOT_HELD = re.compile(
     "(?:每个?月|月供|额度|提前还了?|亏了?|赚了?|送|利息|收益|还了|取了)[^ ,。!?;、]{0,3}$"
 )
+_LENT = re.compile("[贷借]了?$")
+_OWED = re.compile("还?[剩欠](?:下|着|了)?[\\d一二两三四五六七八九十]")
+"""贷了四十万 还剩二十六万: what is still owed is what is held."""
 _ON_THE_SPOT = re.compile("当天|当场|那天|当日|现场|进场就|一进场|拿钱|一手交")
 _REACH = 3
 """Clauses away that a date or sum may stand from its verb when nothing else claims it."""
@@ -46,12 +49,12 @@ _PER = re.compile(
     r"(?:每|一)(?:斤|亩|平|月|天|年|个月|个|节|次|晚|位|人|口人|口|户|家|股|学期|季度)$"
 )
 _DONE = re.compile(
-    r"(?:[给收付交花随包打垫退赔发还结转汇领卖补寄捐缴]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]"
+    r"(?:[给收付交花随包打垫退赔发还结转汇领卖补寄捐缴买]了|拿到|收到|到手)我?[\d一二两三四五六七八九十]"
 )
 _LOAN = re.compile("(?:贷(?:款|个|点|到|出|了|得|啲|多|了个|它|上)?|没有?|冇|不够)$")
 """贷八十万 and 没两万 are no money that moves."""
 _FEE = re.compile(
-    "护工|保姆|月嫂|伙食|托管|课|班|琴|[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保"
+    "租给|租出|包给|流转|转租|护工|保姆|月嫂|伙食|托管|课|班|琴|[学保房租管社承会]费|费|房租|租金|店租|地租|保险|社保"
 )
 _WRONG = re.compile(
     r"(?:看岔|看错|记错|说错|写错|打错|弄错|搞错|讲错|算错|听错|记岔|说岔|口误|更正|更改|改期|延期)"
@@ -72,11 +75,11 @@ _EXACT = frozenset({"month", "ymd", "md", "feast", "yearpart"})
 """Beside these 还有两年 says nothing new."""
 _EVERY = re.compile("这个月|本月|当月|今年|这季度|本季度|下季度|上季度|这学期|下学期")
 _DUES = re.compile(
-    "的?(?:房租|租金|店租|物业|学费|保费|取暖|奖金|工资|退休金|养老金|低保|补贴|提成|货款|运费|月供|房贷|电费|话费|绩效|社保|水电|电费|利息|年终|车险)"
+    "的?(?:(?:门面|店面|铺面|商铺|摊位|厂房|仓库|房子)?的?租金|房租|店租|铺租|地租|物业|学费|保费|取暖|奖金|工资|退休金|养老金|低保|补贴|提成|货款|运费|月供|房贷|电费|话费|绩效|社保|水电|电费|利息|年终|车险)"
 )
 """这个月奖金, 下季度房租: the time it is for, not the day it moves."""
 _MOVES = re.compile(
-    "(?:之?前|以前|才|再|就|能|会|要|得|先|都|给|来|一次)*(?:清|结|给|打|到|发|拨|兑|付|交|还|退|缴|汇|拿)"
+    "(?:之?前|以前|才|再|就|能|会|要|得|先|都|给|来|一次)*(?:清|结|给|打|到|发|拨|兑|付|交|还|退|缴|汇|拿|放款|到账|入账|进账)"
 )
 """Right behind a day: that is the day the money moves."""
 _REPEATED = re.compile("每个?(?:月|年|周|星期|礼拜)?的?$")
@@ -160,7 +163,8 @@ class Attachments:
             or when.kind == "yearpart"
             or _EVERY.search(text, when.start, when.end)
         )
-        if period and _DUES.match(text, when.end):
+        named = when.kind == "feast" and text.startswith("的", when.end)
+        if (period or named) and _DUES.match(text, when.end):
             return True
         follows = text[when.end : when.end + 3]
         return when.kind == "year" and (
@@ -319,7 +323,7 @@ class Attachments:
         if isinstance(item, When):
             if item.days.grain == "year" or self._of_event(reading, item):
                 return False
-            return self._in(reading, item) or not self._after_done(reading, item)
+            return not self._after_done(reading, item)
         return _LOAN.search(self._message.text, max(0, item.start - 3), item.start) is None
 
     def _is_held(self, item: Amount | When) -> bool:
@@ -330,6 +334,8 @@ class Attachments:
             if years and _FALLS_DUE.match(text, item.end) is None:
                 return False
             return _PUT_IN.match(text, item.end) is None
+        if _LENT.search(text, max(0, item.start - 3), item.start) and _OWED.search(text, item.end):
+            return False
         return _NOT_HELD.search(text, max(0, item.start - 8), item.start) is None
 
     def _of_event(self, reading: Reading, when: When) -> bool:
@@ -343,7 +349,9 @@ class Attachments:
         first = when.days.first
         if first is None or first <= self.today:
             return False
-        return _DONE.search(self._message.text, *self._message.around(*reading.clauses)) is not None
+        done = _DONE.search(self._message.text, *self._message.around(*reading.clauses))
+        clause_at = self._message.clause_at
+        return done is not None and clause_at(done.start()) != clause_at(when.start)
 
     @staticmethod
     def _claimed(
