@@ -28,8 +28,9 @@ _TEN_MONTHS = 304 * 86_400_000
 _CUSTOMER = """
 INSERT INTO customer (external_userid, name, core_id, birthday_calendar, birthday_month,
   birthday_day, birthday_year, birthday_from, next_birthday_on, birthday_cycle, assets, layer,
-  manager, first_friend, branch, friend, refused, marketing_ok, created_at, spoke_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, 'import', ?, ?, ?, 'middle', ?, ?, ?, 1, ?, 1, ?, ?)
+  manager, first_friend, branch, friend, refused, marketing_ok, notice_ok, created_at,
+  spoke_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, 'import', ?, ?, ?, 'middle', ?, ?, ?, 1, ?, 1, 1, ?, ?)
 """
 _FOLLOW = "INSERT INTO follow (userid, external_userid, since_at) VALUES (?, ?, ?)"
 _HOLDING = """

@@ -17,7 +17,7 @@ from bot.clock import Clock
 from bot.errors import Retry
 from bot.proving import Proof, files_of, prove, version_of
 from bot.rulebook import Rulebook
-from bot.store import journal, talk
+from bot.store import journal, notices, talk
 from bot.store.db import Database, Db
 from handlers.reading import Reader
 
@@ -59,7 +59,7 @@ class RuleWatch:
         """Note which rules are in force from the start on."""
         self._seen = self._look()
         self.version = version_of(self.config, self.templates)
-        self.database.write(lambda db: self._audit(db, self.version))
+        self.database.write(lambda db: self._audit(db, self.version, self.book))
 
     def look(self) -> bool:
         """Take changed files over once they have rested for one look; True when it did so.
@@ -132,7 +132,7 @@ class RuleWatch:
 
         def swap(db: Db) -> None:
             now = self._now()
-            self._audit(db, proof.version)
+            self._audit(db, proof.version, book)
             journal.note(db, "rules_taken", now, rules=proof.version)
             self.taken(db, now)
             self.book.become(book)
@@ -142,11 +142,12 @@ class RuleWatch:
         self.version, self.trouble, self._refused = proof.version, (), ""
         log.info("changed rules are in force", version=proof.version)
 
-    def _audit(self, db: Db, version: str) -> None:
-        """Which rules are in force, once for each change of them."""
+    def _audit(self, db: Db, version: str, book: Rulebook) -> None:
+        """Which rules and notices are in force, once for each change of them."""
         if talk.cursor(db, IN_FORCE) != version:
             journal.audit(db, _WHO, IN_FORCE, version, self._now())
             talk.move_cursor(db, IN_FORCE, version, self._now())
+        notices.put(db, book.thresholds.notices, self._now())
 
     def _now(self) -> int:
         return int(self.clock.now().timestamp() * 1000)

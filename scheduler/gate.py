@@ -66,6 +66,7 @@ class Standing:
         kill_switches: Engaged scopes: ``bank``, ``branch:<name>``, ``campaign:<name>``.
         known, friend, erased, restricted: Of the customer; ``friend`` with this sender.
         refused, consented: The derived state of the consent rows for marketing.
+        notice_current: The consent was given under the notice that is in force (C5).
         paused: A complaint or fraud case of the customer waits for its person.
         born_on: Solar birth date when known; False when it is known to be unknown.
         text_pinned: Exactly this text is pinned by the release or covered by a valid approval.
@@ -89,6 +90,7 @@ class Standing:
     restricted: bool | None
     refused: bool | None
     consented: bool | None
+    notice_current: bool | None
     paused: bool | None
     born_on: date | bool | None
     text_pinned: bool | None
@@ -160,12 +162,17 @@ class Gate:
         return Decision(Answer.DROP, rules) if now.refused else None
 
     def g4_consent(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
-        """G4: marketing and greetings need the marketing row; service rests on the contact."""
+        """G4: marketing and greetings need the marketing row; service rests on the contact.
+
+        A consent to an older notice is none (C5).
+        """
         if what.purpose is Purpose.SERVICE:
             return None
-        if now.consented is None:
+        if None in {now.consented, now.notice_current}:
             return _unread("G4", at)
-        return None if now.consented else Decision(Answer.DROP, ("G4",))
+        if not now.consented:
+            return Decision(Answer.DROP, ("G4",))
+        return None if now.notice_current else Decision(Answer.DROP, ("G4", "C5"))
 
     def f5_signal(self, what: Candidate, now: Standing, at: datetime) -> Decision | None:
         """F5: while a complaint or fraud case is open, only service goes out."""

@@ -33,6 +33,8 @@ KINDS = (
 QUOTAS = ("month_days", "7_a_week", "1_a_day")
 """What the administrator may set in WeCom; the days of the month unless they did."""
 _LINES = (Layer.EFFECTIVE, Layer.MIDDLE, Layer.HIGH, Layer.PRIVATE)
+NOTICED = ("marketing", "profiling", "profiling_sensitive")
+"""Purposes that need a consent of their own, given after a notice."""
 _OCCASIONS = ("birthday", "maturity")
 
 
@@ -166,6 +168,7 @@ class Thresholds:
         deadlines: For each kind of case a span of branch hours; None until the day closes.
         channel_quota: How often WeCom lets a customer or group be written to; one of ``QUOTAS``.
         personal_texts_a_day: Texts by name that one member is asked to confirm.
+        notices: By purpose the version of the notice in force; "" for none that is named.
         refusal_days: Nobody asks again for so long after a refusal.
         rights_days: Working days within which a customer's request about their data is answered.
         recompute: How often everything that is derived of customers is derived again: daily, or
@@ -184,6 +187,7 @@ class Thresholds:
     personal_texts_a_day: int
     refusal_days: int
     rights_days: int
+    notices: Mapping[str, str]
     feb29: Feb29
     recompute: str
     latest_useful_days: Mapping[str, int]
@@ -230,6 +234,7 @@ def _thresholds(top: Section) -> Thresholds:
         personal_texts_a_day=top.value("personal_texts_a_day").whole(0, 200),
         rights_days=top.value("rights_days").whole(1, 15),
         refusal_days=top.value("refusal_days").whole(180, 3650),
+        notices=_notices(top.section("notices")),
         feb29="feb28" if top.value("feb29").choice(("feb28", "mar1")) == "feb28" else "mar1",
         recompute=top.value("recompute").choice(("daily", "weekly")),
         latest_useful_days=_latest_useful(top.section("latest_useful_days")),
@@ -298,6 +303,15 @@ def _caps(section: Section) -> Caps:
     )
     section.close()
     return found
+
+
+def _notices(section: Section) -> Mapping[str, str]:
+    found = {}
+    for purpose in NOTICED:
+        value = section.value(purpose)
+        found[purpose] = value.text(64) if value.written.strip() else ""
+    section.close()
+    return MappingProxyType(found)
 
 
 def _windows(section: Section) -> Mapping[Purpose, Window]:

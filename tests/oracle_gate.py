@@ -15,8 +15,8 @@ HOURS = {
     MARKETING: (time(9, 0), time(20, 0)),
     GREETING: (time(8, 30), time(20, 0)),
 }
-NO_MARKETING_ON = {date(2026, 4, 5), date(2027, 4, 5)}
-"""清明 of the years that the histories touch."""
+NO_MARKETING_ON = {date(2026, 4, 5), date(2026, 12, 13), date(2027, 4, 5), date(2027, 12, 13)}
+"""清明 and 国家公祭日 of the years that the histories touch."""
 CAPS = ((1, 1), (7, 2), (30, 6))
 """(days, most): over all campaigns, wishes and marketing together."""
 STOPS_MARKETING = {"complaint", "fraud"}
@@ -26,7 +26,7 @@ STOPS_MARKETING = {"complaint", "fraud"}
 class Customer:
     """Everything that was ever said or done about somebody."""
 
-    statements: list[tuple[datetime, bool]] = field(default_factory=list)
+    statements: list[tuple[datetime, bool, str]] = field(default_factory=list)
     born_in: int | None = None
     friend: bool = True
     erased: bool = False
@@ -35,12 +35,21 @@ class Customer:
     deposit_open: bool = False
     got: list[date] = field(default_factory=list)
 
-    def agrees(self) -> bool:
-        """The latest word counts; of two at one moment the no; no word is no."""
+    def says(self, at: datetime, *, yes: bool, notice: str) -> None:
+        """Their word about being written to, after reading a notice; said again it is the same."""
+        if not any((at, yes) == said[:2] for said in self.statements):
+            self.statements.append((at, yes, notice))
+
+    def agrees(self, notice: str) -> bool:
+        """The latest word counts; of two at one moment the no; no word is no.
+
+        A yes to another notice than the one in force (none: "") is no.
+        """
         if not self.statements:
             return False
-        latest = max(at for at, _ in self.statements)
-        return all(yes for at, yes in self.statements if at == latest)
+        latest = max(at for at, _, _ in self.statements)
+        said = [(yes, read) for at, yes, read in self.statements if at == latest]
+        return all(yes and notice in {"", read} for yes, read in said)
 
     def is_surely_adult(self, on: date) -> bool:
         """Known by year alone, which may be a lunar one: it ends on 20 February at the latest."""
@@ -62,6 +71,7 @@ class Oracle:
     customers: dict[str, Customer] = field(default_factory=dict)
     switched_off: set[str] = field(default_factory=set)
     approved: set[str] = field(default_factory=set)
+    notice: str = ""
 
     def may_send(
         self, who: str, purpose: str, campaign: str, useful_until: datetime, at: datetime
@@ -77,7 +87,7 @@ class Oracle:
         if purpose == SERVICE:
             return customer.deposit_open
         paused = STOPS_MARKETING & set(customer.cases.values())
-        if paused or not customer.agrees() or not customer.has_room(at.date()):
+        if paused or not customer.agrees(self.notice) or not customer.has_room(at.date()):
             return False
         return purpose == GREETING or customer.is_surely_adult(at.date())
 

@@ -24,6 +24,7 @@ from bot.store import (
     alliance,
     choosing,
     consents,
+    notices,
     others,
     people,
     planning,
@@ -93,6 +94,7 @@ class Judge:
         standings = weighing.standings(db, [row["id"] for row in rows], at, quota) if fresh else {}
         known = permits_of(db, self.rules, at) if permits is None else permits
         left = _left_audience(db, rows, known)
+        asked_anew = not notices.are(db, self.rules.thresholds.notices)
         persons = sameness.persons_of(db, {subject_of(row) for row in rows})
         switches, taken = pushes.kill_switches(db), Taken(persons)
         gate = Gate(self.rules.thresholds, self.rules.calendar)
@@ -105,6 +107,8 @@ class Judge:
             gone = offering is not None and not offering.left
             if found is not None and (gone or push["id"] in left):
                 found = {**found, "relevant": False}
+            if found is not None and asked_anew:
+                found = {**found, "notice_current": None}
             if found is not None and not counted:
                 found = {**found, "channel": None}
             worded = self._worded(db, push, permit, found, at, offering)
@@ -418,6 +422,7 @@ def standing_of(
         restricted=flag("restricted"),
         refused=flag("refused"),
         consented=flag("consented"),
+        notice_current=flag("notice_current"),
         paused=flag("paused"),
         born_on=_born_on(found),
         text_pinned=text_pinned,

@@ -42,7 +42,9 @@ UNION ALL
 SELECT q.id, 3, b.at, '', 'offer', b.offer_code FROM asked q
   JOIN benefit b ON b.push_id = q.id WHERE b.status <> 'free'
 UNION ALL
-SELECT q.id, 4, c.at, c.employee, c.purpose, c.channel || ' ' || c.proof FROM asked q
+SELECT q.id, 4, c.at, c.employee, c.purpose,
+    c.channel || ' ' || c.proof || CASE WHEN c.notice_version = '' THEN ''
+      ELSE ' notice:' || c.notice_version END FROM asked q
   JOIN consent c ON c.external_userid = q.external_userid AND c.purpose = 'marketing'
   WHERE q.purpose <> 'service' AND c.at <= coalesce(q.tasked_at, q.changed_at)
     AND NOT EXISTS (SELECT 1 FROM consent n WHERE n.external_userid = c.external_userid

@@ -2,13 +2,14 @@
 
 The newest row of a purpose counts; of two from the same moment the refusing one does. No
 row means no. A marketing row that says no is a refusal, wherever it came from: the stricter
-reading, since a customer who once said no may not be asked again for a while.
+reading, since a customer who once said no may not be asked again for a while. A yes to an older
+notice than the one in force counts no more (C5).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.errors import Invalid
 from bot.store import sameness
@@ -27,19 +28,30 @@ _ADD = """
 INSERT INTO consent
   (external_userid, purpose, granted, channel, notice_version, proof, employee, at)
 VALUES
-  (:external_userid, :purpose, :granted, :channel, :notice_version, :proof, :employee, :at)
+  (:external_userid, :purpose, :granted, :channel,
+   coalesce(:notice_version, (SELECT n.version FROM notice n WHERE n.purpose = :purpose
+     AND n.since_at <= :at ORDER BY n.since_at DESC LIMIT 1), ''), :proof, :employee, :at)
 ON CONFLICT (external_userid, purpose, granted, at, proof) DO NOTHING
 """
 _LATEST = (
     "SELECT granted FROM consent WHERE external_userid = customer.external_userid"
     " AND purpose = '{}' ORDER BY at DESC, granted LIMIT 1"
 )
+# The same, a yes only under the notice in force; none in force means that any counts.
+_STANDS = """
+SELECT CASE WHEN granted = 1 AND coalesce((SELECT n.version FROM notice n
+    WHERE n.purpose = '{0}' ORDER BY n.since_at DESC LIMIT 1), '') IN ('', notice_version)
+  THEN 1 ELSE 0 END
+FROM consent WHERE external_userid = customer.external_userid
+  AND purpose = '{0}' ORDER BY at DESC, granted LIMIT 1
+"""
 _DERIVE = f"""
 UPDATE customer SET
   marketing_ok = coalesce(({_LATEST.format("marketing")}), 0),
   refused = 1 - coalesce(({_LATEST.format("marketing")}), 1),
-  sensitive_ok = coalesce(({_LATEST.format("profiling_sensitive")}), 0),
-  profiling_ok = coalesce(({_LATEST.format("profiling")}), 0)
+  notice_ok = coalesce(({_STANDS.format("marketing")}), 0),
+  sensitive_ok = coalesce(({_STANDS.format("profiling_sensitive")}), 0),
+  profiling_ok = coalesce(({_STANDS.format("profiling")}), 0)
 WHERE external_userid = :external_userid
 """  # only the constants above are put in
 # Of one person's ids the strictest word counts: what one refused no other may do.
@@ -77,13 +89,14 @@ def record_consent(
     channel: str,
     proof: str,
     at: int,
-    notice_version: str = "",
+    notice_version: str | None = None,
     employee: str = "",
 ) -> bool:
     """Add what a customer said about one purpose, and bring their flags up to date.
 
     ``proof`` is what shows it later (a ``msgid``, a form's number); ``at`` is when the
-    customer said it, epoch milliseconds.
+    customer said it, epoch milliseconds. ``notice_version`` is what they were shown, "" when
+    that is not known, None for the notice that was in force then.
 
     Returns:
         False when the same row was there already.
@@ -147,7 +160,7 @@ def record_refusal(
     )
 
 
-def add_consents(db: Db, rows: list[dict[str, str | int]]) -> int:
+def add_consents(db: Db, rows: Sequence[Mapping[str, str | int | None]]) -> int:
     """Add many rows with the columns of ``consent``; the number that was not there yet.
 
     Raises:
@@ -163,7 +176,7 @@ def add_consents(db: Db, rows: list[dict[str, str | int]]) -> int:
 
 
 def derive_consent(db: Db, external_userids: Iterable[str]) -> None:
-    """Set ``marketing_ok``, ``refused``, ``sensitive_ok`` and ``profiling_ok`` from the rows."""
+    """Set the flags of consent and refusal of some customers from their rows."""
     wanted = set(external_userids)
     merged = sameness.persons_of(db, wanted)
     db.many(_DERIVE, [{"external_userid": each} for each in sorted(wanted | merged.keys())])
@@ -183,7 +196,7 @@ def refused_at(db: Db, external_userid: str) -> int | None:
 def standing(db: Db, external_userid: str) -> Row | None:
     """The flags derived from the rows, as they are now; nothing else of the customer."""
     return db.one(
-        "SELECT external_userid, marketing_ok, refused, sensitive_ok, profiling_ok FROM customer"
-        " WHERE external_userid = :id",
+        "SELECT external_userid, marketing_ok, notice_ok, refused, sensitive_ok, profiling_ok"
+        " FROM customer WHERE external_userid = :id",
         id=external_userid,
     )

@@ -23,6 +23,7 @@ import structlog
 from bot.clock import Clock, today
 from bot.errors import Invalid
 from bot.importing import ImportReport, Row, RowProblem, open_sheet, table_of
+from bot.store import notices
 from bot.store.db import Database, Db
 from bot.store.intake import PLANNERS, Derivation, Intake, Plan
 from bot.store.library import OFFERS, PRODUCTS, Library
@@ -268,6 +269,7 @@ class _Run:
         self._plan = {**PLANNERS, **LISTINGS}[kind]
         self._statement = _Statement()
         self._resolved = 0
+        self._old_notices = 0
 
     # -- batches
 
@@ -279,6 +281,9 @@ class _Run:
         pending: Future[tuple[Plan, int]] | None = None
         for batch in _batches(rows):
             good = self._sift(batch)
+            if self._kind == "consents":
+                read = [row.values for row in good]
+                self._old_notices += notices.outdated(self._database.read(), read)
             if pending is not None:
                 self._count(*pending.result())
                 yield self.report.total
@@ -375,6 +380,11 @@ class _Run:
             self._close_missing()
         if self._resolved:
             self.report.notes.append(f"另有 {self._resolved} 行等待中的数据已找到客户")
+        if self._old_notices:
+            self.report.notes.append(
+                f"有 {self._old_notices} 行同意不是按现行告知书取得的(告知版本不同或没填),"
+                "留存但不算数"
+            )
         if self.report.dry_run:
             return
         newest = max((day for day in self._statement.days if day), default=None)

@@ -55,8 +55,8 @@ def _customer(key_used: str, restricted: str, whose: str, counted: str = "true")
     return f"""
 SELECT p.id AS push_id, {key_used} AS key_used, {restricted} AS restricted,
   c.external_userid IS NOT NULL AS known, c.erased, c.refused,
-  c.marketing_ok AS consented, c.birthday_calendar, c.birthday_year, c.birthday_month,
-  c.birthday_day,
+  c.marketing_ok AS consented, c.notice_ok AS notice_current, c.birthday_calendar,
+  c.birthday_year, c.birthday_month, c.birthday_day,
   EXISTS (SELECT 1 FROM follow f WHERE f.userid = p.sender AND f.ended_at IS NULL
     AND f.external_userid = p.external_userid) AS friend,
   EXISTS (SELECT 1 FROM escalation e WHERE e.external_userid {whose}
@@ -106,7 +106,7 @@ SELECT p.id AS push_id, p.confirmed_at IS NOT NULL AS key_used, g.chat_id IS NOT
   g.dismissed_at IS NOT NULL AS erased, 0 AS restricted, g.owner = p.sender AS friend,
   EXISTS (SELECT 1 FROM group_member m JOIN customer c ON c.external_userid = m.member
     WHERE m.chat_id = p.chat_id AND m.left_at IS NULL AND c.refused = 1) AS refused,
-  1 AS consented, 0 AS paused, {_counts("chat_id")}, 0 AS birthday_soon,
+  1 AS consented, 1 AS notice_current, 0 AS paused, {_counts("chat_id")}, 0 AS birthday_soon,
   1 AS relevant
 FROM push p LEFT JOIN group_chat g ON g.chat_id = p.chat_id
 WHERE p.chat_id IS NOT NULL AND p.id IN (SELECT CAST(value AS BIGINT) FROM json_each(:ids))
@@ -147,8 +147,9 @@ def standing_of_person(db: Db, customer: str) -> Row | None:
     """The same for somebody who is answered: no push, so no frequency and no key."""
     return db.one(
         "SELECT 1 AS known, 1 AS friend, 0 AS key_used, erased, restricted, refused,"
-        " marketing_ok AS consented, 0 AS paused, birthday_year, 0 AS today, 0 AS week, 0 AS month,"
-        " 0 AS channel, 1 AS relevant FROM customer WHERE external_userid = :id",
+        " marketing_ok AS consented, notice_ok AS notice_current, 0 AS paused, birthday_year,"
+        " 0 AS today, 0 AS week, 0 AS month, 0 AS channel, 1 AS relevant"
+        " FROM customer WHERE external_userid = :id",
         id=customer,
     )
 

@@ -68,7 +68,7 @@ def consent_of(row: Row, around: Around) -> dict[str, bool | str | None]:
     ]
     return {
         "service": bool(row["friend"] or around.holdings),
-        "marketing": bool(row["marketing_ok"]) and not row["refused"],
+        "marketing": bool(row["marketing_ok"] and row["notice_ok"]) and not row["refused"],
         "profiling": bool(row["profiling_ok"] or around.agreed),
         "profiling_sensitive": bool(row["sensitive_ok"]),
         "archive_analysis": around.agreed > 0,

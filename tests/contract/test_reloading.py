@@ -20,7 +20,7 @@ from bot.facts import Speech
 from bot.proving import version_of
 from bot.reloading import RuleWatch
 from bot.rulebook import Rulebook, load_rulebook
-from bot.store import migrations, standing
+from bot.store import migrations, notices, standing
 from bot.store.db import Database, Db
 from handlers.reading import Reader
 
@@ -100,6 +100,16 @@ def test_a_new_word_is_read_without_a_restart_by_the_reader_that_everybody_has(
     assert running.look()
     assert ["读书"] == running.hobbies(SAYS)
     assert ["读书"] == [fact.value["name"] for fact in read(Speech(SAYS, NOON))]
+
+
+def test_C5_a_notice_named_in_the_file_is_in_force_with_the_rules_that_name_it(
+    running: Running,
+) -> None:
+    assert notices.in_force(running.database.read()) == {}
+    running.change("config/thresholds.yaml", "marketing: ''", "marketing: 2026-2")
+    assert running.look()
+    assert notices.in_force(running.database.read()) == {"marketing": "2026-2"}
+    assert notices.are(running.database.read(), running.book.thresholds.notices)
 
 
 def test_new_numbers_segments_and_words_stand_in_the_rulebook_that_everybody_has(

@@ -16,7 +16,7 @@ from oracle_gate import GREETING, MARKETING, SERVICE, Customer, Oracle
 
 from bot.clock import SHANGHAI, FixedClock
 from bot.rulebook import Rulebook
-from bot.store import consents, pushes, talk
+from bot.store import consents, notices, pushes, talk
 from bot.store.db import Database
 from bot.vault import Vault
 
@@ -45,6 +45,7 @@ approver: compliance
 """
 CAMPAIGNS = {MARKETING: "news", GREETING: "birthday", SERVICE: "maturity"}
 OCCASIONS = {MARKETING: "date", GREETING: "birthday", SERVICE: "maturity"}
+NOTICES = ("2026-1", "2026-2")
 _WANT = """
 INSERT INTO push (key, campaign, version, occasion, cycle, step, external_userid, purpose, channel,
   sender, branch, planned_on, due_at, useful_until, changed_at, subject, rank)
@@ -91,6 +92,7 @@ class History:
             self._close_case,
             self._switch,
             self._approve,
+            self._change_notice,
             self._befriend,
             self._restrict,
             self._deposit,
@@ -125,14 +127,32 @@ class History:
         self._say(who, agrees=self.chance.random() < 0.8, ago=self.chance.choice((0, 0, 60, 9000)))
 
     def _say(self, who: str, *, agrees: bool, ago: int) -> None:
+        notice = self.chance.choice(("", self.oracle.notice, self.oracle.notice, *NOTICES))
         moment = self.branch.clock.now() - timedelta(minutes=ago)
         at = int(moment.timestamp() * 1000)
         self.branch.store.write(
             lambda db: consents.record_consent(
-                db, who, "marketing", granted=agrees, channel="counter", proof="form", at=at
+                db,
+                who,
+                "marketing",
+                granted=agrees,
+                channel="counter",
+                proof="form",
+                at=at,
+                notice_version=notice,
             )
         )
-        self.oracle.customers[who].statements.append((moment, agrees))
+        self.oracle.customers[who].says(moment, yes=agrees, notice=notice)
+
+    def _change_notice(self, _who: str) -> None:
+        version = self.chance.choice(("", *NOTICES))
+        rules = self.branch.rules
+        asked = {**rules.thresholds.notices, "marketing": version}
+        thresholds = replace(rules.thresholds, notices=asked)
+        self.branch.store.write(lambda db: notices.put(db, asked, self.branch.now))
+        self.branch.rules = self.branch.mass.rules = replace(rules, thresholds=thresholds)
+        self.branch.mass.__dict__.pop("judge", None)
+        self.oracle.notice = version
 
     def _age(self, who: str) -> None:
         year = self.chance.choice((None, 1950, 1980, 1990, 2006, 2007, 2008, 2009))

@@ -49,6 +49,7 @@ GOOD = Standing(
     restricted=False,
     refused=False,
     consented=True,
+    notice_current=True,
     paused=False,
     born_on=date(1980, 5, 6),
     text_pinned=True,
@@ -68,8 +69,8 @@ GOOD = Standing(
 SEND = Decision(Answer.SEND)
 
 
-def drop(rule: str) -> Decision:
-    return Decision(Answer.DROP, (rule,))
+def drop(*rules: str) -> Decision:
+    return Decision(Answer.DROP, rules)
 
 
 def hold(rule: str, until: datetime = LATER) -> Decision:
@@ -137,10 +138,20 @@ def test_G4_without_a_consent_row_there_is_no_marketing_and_no_greeting(
     assert decide(candidate, good(consented=False)) == drop("G4")
 
 
+@pytest.mark.parametrize("candidate", [OFFER, GREETING])
+def test_C5_a_consent_under_another_notice_than_the_one_in_force_is_none(
+    candidate: Candidate,
+) -> None:
+    assert decide(candidate, good(notice_current=False)) == drop("G4", "C5")
+    assert decide(candidate, good(consented=False, notice_current=False)) == drop("G4")
+
+
 @pytest.mark.parametrize("candidate", [NOTICE, WELCOME])
 def test_C7_service_depends_on_no_marketing_consent(candidate: Candidate) -> None:
     assert decide(candidate, good(refused=True, consented=False)) == SEND
     assert decide(candidate, good(refused=None, consented=None)) == SEND
+    assert decide(candidate, good(notice_current=False)) == SEND
+    assert decide(candidate, good(notice_current=None)) == SEND
 
 
 @pytest.mark.parametrize("candidate", [OFFER, GREETING])
@@ -309,6 +320,7 @@ MISSING = {
     "restricted": "G2",
     "refused": "G3",
     "consented": "G4",
+    "notice_current": "G4",
     "paused": "F5",
     "born_on": "G5",
     "text_pinned": "G6",

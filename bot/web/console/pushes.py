@@ -145,6 +145,7 @@ def account_step(services: Services, teller: Teller, row: Row) -> dict[str, Any]
         detail = label("duty", detail)
     elif part == "consent":
         channel, _, proof = detail.partition(" ")
+        proof = proof.replace("notice:", label("consent_part", "notice"))
         detail = " ".join((label("consent_channel", channel), proof)).strip()
     elif part == "answered":
         detail = label("push_reason", detail)

@@ -18,6 +18,7 @@ def row(**flags: int) -> Any:
     plain = {
         "friend": 0,
         "marketing_ok": 0,
+        "notice_ok": 0,
         "refused": 0,
         "profiling_ok": 0,
         "sensitive_ok": 0,
@@ -31,6 +32,11 @@ def test_no_word_means_no_consent() -> None:
         False,
     ) | {"refused_at": None}
     assert expected == consent_of(row(), around())
+
+
+def test_C5_a_consent_to_an_older_notice_is_shown_as_none() -> None:
+    assert consent_of(row(marketing_ok=1, notice_ok=1), around())["marketing"] is True
+    assert consent_of(row(marketing_ok=1, notice_ok=0), around())["marketing"] is False
 
 
 def test_a_refusal_stands_above_a_consent() -> None:
