@@ -100,11 +100,16 @@ class Book:
         return [who for (who, _), n in found.items() if n > 1]
 
     def on_another_day(self) -> list[tuple[str, date]]:
-        """Birthday wishes on a day that is not the birthday."""
+        """Birthday wishes on a day that is not the birthday.
+
+        What a member sends late while the machine is off, nobody can call back.
+        """
+        span = self.year.span
         return [
             (one["external_userid"], _day(one))
             for one in self.delivered
             if "生日" in one["text"]
+            and not span.off < _moment(one) < span.on
             and not _is_birthday(self.year.people[one["external_userid"]], _day(one))
         ]
 
