@@ -7,7 +7,7 @@ reading engine, the rules and everything that works behind the door.
 from __future__ import annotations
 
 import contextlib
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import structlog
 from bot.actions import CloseCase, Errand, KeepGroupWelcome, PullArchive, Refuse, SyncTags
 from bot.actions import Reconcile as ReconcileAll
 from bot.clock import Clock, open_clock, today
+from bot.erasing import ErasureBook
 from bot.errors import Invalid
 from bot.happenings import SegmentsChanged
 from bot.inbox import Inbox
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 
+_MINUTE = timedelta(minutes=1)
 PARTS = frozenset({"web", "worker", "scheduler"})
 """What a bot consists of; one process may do some of it."""
 
@@ -286,7 +288,7 @@ class Bot:
     def ringer(self) -> Ringer:
         """The scheduler."""
         from bot.jobs import Jobs, Rounds
-        from scheduler.ring import Ringer
+        from scheduler.ring import Job, Ringer
 
         jobs = Jobs(
             self.database,
@@ -298,7 +300,11 @@ class Bot:
             self._wake_outbox,
         )
         every = jobs.all() + Rounds(jobs, self.desk).all()
+        every.append(Job("keep_erasures", lambda _fence, _due: self._erasures(), every=_MINUTE))
         return Ringer(self.database, self.clock, every, self.rule_watch.look, self._lease())
+
+    def _erasures(self) -> int:
+        return ErasureBook(self.settings.erasures_file).keep(self.database)
 
     def _lease(self) -> Lease | None:
         if self.shared is None:
@@ -338,6 +344,7 @@ class Bot:
         if self.shared is None:
             self._open.enter_context(sole_use(self.settings))
         if "scheduler" in parts:
+            ErasureBook(self.settings.erasures_file).replay(self.database, self._now_ms())
             self.database.write(self._first_errands)
         self.rule_watch.begin()
         from bot.reloading import Watching

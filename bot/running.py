@@ -420,12 +420,14 @@ def erase_person(settings: Settings, external_userid: str) -> str:
     Raises:
         Invalid: Nobody of that id is known.
     """
+    from bot.erasing import ErasureBook
     from bot.store.erasure import erase
 
     bot = _open_bot(settings)
     try:
         now = int(bot.clock.now().timestamp() * 1000)
         rows = bot.database.write(lambda db: erase(db, external_userid, "cli", now))
+        ErasureBook(settings.erasures_file).keep(bot.database)
     finally:
         bot.database.close()
     return f"已删除 {rows} 行资料,审计记录保留"

@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         return self.qunguan_data_dir / "doubts.json"
 
     @property
+    def erasures_file(self) -> Path:
+        """Who was erased, for after a restore."""
+        return self.qunguan_data_dir / "erased"
+
+    @property
     def clock_file(self) -> Path:
         """Moves the clock while running."""
         return self.qunguan_data_dir / "clock"

@@ -67,16 +67,35 @@ def erase(db: Db, external_userid: str, actor: str, now: int) -> int:
     # Whose names are in the words of lists cannot be told; what was sent needs them no more.
     db.run("UPDATE day_list SET text_sealed = :none WHERE sent_at IS NOT NULL", none=b"")
     db.run("DELETE FROM customer WHERE external_userid = :id", id=external_userid)
+    _mark(db, external_userid, now)
+    mark = mark_of(external_userid)
+    rights.forget(db, external_userid, mark, now)
+    journal.audit(db, actor, "erase", mark, now, rows=rows)
+    return rows
+
+
+def erased(db: Db) -> set[str]:
+    """The ids of everybody who was erased."""
+    rows = db.rows("SELECT external_userid FROM customer WHERE erased = 1")
+    return {row["external_userid"] for row in rows}
+
+
+def erase_again(db: Db, external_userid: str, actor: str, now: int) -> None:
+    """Erase somebody whom an older copy of the store still knows, or does not know yet."""
+    if people.customer(db, external_userid) is None:
+        _mark(db, external_userid, now)
+    elif not people.is_erased(db, external_userid):
+        erase(db, external_userid, actor, now)
+
+
+def _mark(db: Db, external_userid: str, now: int) -> None:
+    """Keeps the person from being written down again."""
     db.run(
         "INSERT INTO customer (external_userid, erased, refused, created_at)"
         " VALUES (:id, 1, 1, :now)",
         id=external_userid,
         now=now,
     )
-    mark = mark_of(external_userid)
-    rights.forget(db, external_userid, mark, now)
-    journal.audit(db, actor, "erase", mark, now, rows=rows)
-    return rows
 
 
 def mark_of(external_userid: str) -> str:
