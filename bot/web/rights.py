@@ -7,11 +7,14 @@ when it is written down; somebody still has to tell the customer.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from bot.actions import Refuse
+from bot import outbox
+from bot.actions import Refuse, TellStaff
 from bot.clock import today
+from bot.duedates import Label, ask_to_decide, tell_owner
 from bot.errors import Invalid
 from bot.model import ExternalUserId, Role
 from bot.store import consents, journal, ledger, people, rights, sight, views
@@ -76,6 +79,8 @@ def open_request(
         rights.add_step(db, number, who.userid, "opened", values["opened_at"])
         subject = f"rights:{number}"
         journal.audit(db, who.userid, "open_right", subject, values["opened_at"], kind=kind)
+        if values["status"] == rights.WAITING:
+            _tell(services, db, ask_to_decide, number)
         return number
 
     return services.database.write(keep)
@@ -166,7 +171,9 @@ def decide(
             raise Invalid("刚才已经有人处理过了,请刷新看结果")
         rights.add_step(db, request_id, who.userid, "approved", now)
         _audit(db, who, "approve_right", row, now)
-        if row["kind"] == "delete":
+        if row["kind"] != "delete":
+            _tell(services, db, tell_owner, request_id)
+        else:
             mark = mark_of(row["external_userid"])
             rights.close(db, request_id, rights.DONE, who.userid, now, None, mark)
             rights.add_step(db, request_id, who.userid, rights.DONE, now, mark)
@@ -246,6 +253,19 @@ def _end(services: Services, who: Viewer, row: Row, status: str, note: str) -> R
 
     services.database.write(keep)
     return rights.request(services.database.read(), who, row["id"])
+
+
+def _tell(
+    services: Services,
+    db: Db,
+    message: Callable[[Db, Row, date, Label], TellStaff | None],
+    request_id: int,
+) -> None:
+    row = db.one("SELECT * FROM rights_request WHERE id = :id", id=request_id)
+    assert row is not None
+    told = message(db, row, today(services.clock), services.rules.label)
+    if told is not None:
+        outbox.add(db, told, _now(services))
 
 
 def _audit(db: Db, who: Viewer, act: str, before: Row, now: int, **why: Any) -> None:

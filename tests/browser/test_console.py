@@ -38,6 +38,8 @@ PAGES = (
     "/cases/1",
     "/customers",
     "/customers/wmWang",
+    "/customers/wmWang/rights",
+    "/rights",
     "/customers/wmWang/talk",
     "/facts",
     "/facts/2",

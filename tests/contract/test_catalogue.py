@@ -9,6 +9,7 @@ from bot.facts import FactType
 from bot.importing.tables import TABLES
 from bot.store.catalogue import Secrecy, catalogue, facts, imports, interface, strictest
 from bot.store.db import Database, Db
+from bot.store.held import copied_tables, names_of_others, rows_of
 from bot.web import answers
 
 
@@ -74,6 +75,11 @@ def test_D2_nothing_of_class_c3_has_a_place() -> None:
     every += [each for table in catalogue().values() for each in table.fields.values()]
     every += [each for told in imports().values() for each in told.values()]
     assert [] == [each.name for each in every if each.secrecy.number == 3]
+
+
+def test_D6_every_table_of_a_copy_can_be_asked(store: Database) -> None:
+    assert [] == [each for table in copied_tables() for each in rows_of(store.read(), table, "wm")]
+    assert set() == names_of_others(store.read(), "wm")
 
 
 def test_D6_every_table_is_in_a_copy_or_says_why_not() -> None:

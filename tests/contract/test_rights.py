@@ -115,6 +115,22 @@ def test_D5_a_copy_wants_a_reason_and_a_second_person(branch: MadeUp) -> None:
         acts.export(branch.services, HE, number)
 
 
+def test_D6_who_decides_and_who_acts_are_told(branch: MadeUp) -> None:
+    def told() -> list[tuple[str, str]]:
+        rows = branch.database.read().rows("SELECT payload FROM outbox WHERE kind = 'TellStaff'")
+        found = [json.loads(each["payload"]) for each in rows]
+        return [(each["words"], each["userid"]) for each in found if "right" in each["words"]]
+
+    number = asked(branch)
+    assert [("staff_right_waiting", "zhoujun")] == told()
+    asked(branch, "correct")
+    assert 1 == len(told())
+    acts.decide(branch.services, ZHOU, number, agreed=True, note="")
+    assert ("staff_right_approved", "chenxy") == told()[-1]
+    asked(branch, "delete", ZHOU)
+    assert ("staff_right_waiting", "heguan") == told()[-1]
+
+
 def test_D5_another_branch_knows_nothing_of_it(branch: MadeUp) -> None:
     number = asked(branch)
     assert None is rights.request(branch.database.read(), QIN, number)

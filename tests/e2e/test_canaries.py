@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
-from live_branch import KFID, LI, ZHAO, Branch
+from live_branch import BRANCH, KFID, LI, ZHAO, Branch
 from structlog.testing import capture_logs
+
+from bot.clock import today
+from bot.model import Role
+from bot.store.sight import Viewer
+from bot.web.copying import make_copy
+from bot.web.rights import open_request
 
 FORMS = ("密码是{}", "验证码：{}", "{}是我的验证码", "支付密码 {} 帮我转一下", "CVV{}")
 OFTEN = {0: 320, 1: 320, 2: 340, 3: 20}
@@ -31,6 +39,18 @@ def _plain(branch: Branch, name: str, value: Any) -> str:
     return str(value)
 
 
+def copy_of(branch: Branch, customer: str) -> str:
+    """What the customer would be handed."""
+    services, who = branch.bot.services, Viewer(LI, Role.MANAGER, BRANCH)
+    asked = {"kind": "copy", "via": "chat", "asked_on": today(services.clock).isoformat()}
+    number = open_request(services, who, customer, **asked, words="客户要一份资料")
+    db = services.database.read()
+    row = db.one("SELECT * FROM rights_request WHERE id = :id", id=number)
+    assert row is not None
+    with zipfile.ZipFile(io.BytesIO(make_copy(services, db, row, who))) as archive:
+        return "\n".join(archive.read(name).decode() for name in archive.namelist())
+
+
 def test_P4_D2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -> None:
     world = branch.world
     customer = branch.customer("周小满", LI)
@@ -43,6 +63,7 @@ def test_P4_D2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -
         2: lambda words: world.kf_say(customer, KFID, words),
         3: lambda words: world.staff_text(LI, f"查 {words}"),
     }
+    world.say(customer, "不是密码的话", peer=LI)
     with capture_logs() as logs:
         for way, say in ways.items():
             for number, canary in enumerate(canaries(way)):
@@ -59,6 +80,9 @@ def test_P4_D2_no_password_or_code_is_stored_logged_or_sent_on(branch: Branch) -
     assert [] == sorted(one for one in wanted if one in repr(logs))
     told = "\n".join(branch.texts_to(LI) + branch.texts_to(ZHAO))
     assert [] == sorted(one for one in wanted if one in told)
+    copy = copy_of(branch, customer)
+    assert "不是密码的话" in copy
+    assert [] == sorted(one for one in wanted if one in copy)
 
 
 def test_D2_the_customer_is_told_to_take_it_back(branch: Branch) -> None:
