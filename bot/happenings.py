@@ -111,10 +111,13 @@ class RefusalKept:
 
 @dataclass(frozen=True, slots=True)
 class DayComesNear:
-    """A day that a customer spoke of begins soon; ``kind`` is the kind of case."""
+    """A day begins soon that a customer spoke of, or (without a fact) the bank's file names.
+
+    ``kind`` is the kind of case.
+    """
 
     customer: ExternalUserId
-    fact_id: int
+    fact_id: int | None
     kind: str
     day: date
     at: datetime

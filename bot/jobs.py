@@ -23,7 +23,7 @@ from bot.model import ChatId, ExternalUserId, UserId
 from bot.permits import permits_of
 from bot.planning import not_planned_yet, plan_steps, planned_mark
 from bot.praise import propose_week
-from bot.rulebook import Rulebook
+from bot.rulebook import POSTLOAN, Rulebook
 from bot.store import (
     agenda,
     cases,
@@ -195,10 +195,32 @@ class Jobs:
                 for row, _ in reminders.coming(db, on, reminders.TYPES.get(kind, ()), ahead)
             ]
             found += [ImportantSilent(ExternalUserId(who), now) for who in reminders.silent(db, on)]
+            found += self._checks(db, on)
             self.notice(db, found)
             return len(found)
 
         return self.database.write(notice)
+
+    def _checks(self, db: Db, on: date) -> list[DayComesNear]:
+        """Checks of loans that come near; the cases of those that were moved are over."""
+        now, moment = self.clock.now(), self._now()
+        for row in reminders.outdated_checks(db):
+            cases.close_case(db, row["id"], "not_needed", UserId("bot"), moment)
+            who = row["external_userid"]
+            journal.note(
+                db, "case_closed", moment, customer=who, ref=row["id"], outcome="not_needed"
+            )
+        ahead = max(self.rules.escalation.ahead_days.get(POSTLOAN, (0,)))
+        return [
+            DayComesNear(
+                ExternalUserId(row["external_userid"]),
+                None,
+                POSTLOAN,
+                date.fromisoformat(row["day_on"]),
+                now,
+            )
+            for row in reminders.checks(db, on, ahead)
+        ]
 
     def case_deadlines(self, fence: Fence, _due: datetime) -> int:
         """Tell the branch head of cases that nobody dealt with in time, once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ from scheduler.thresholds import Thresholds, load_thresholds
 from scheduler.voice import Words, load_words
 from scheduler.words import Renderer
 
+POSTLOAN = "postloan"
 MEDIA = "media"
 """The folder of attachments inside the folder of texts."""
 
@@ -159,9 +160,15 @@ class Rulebook:
         """Epoch milliseconds as an aware instant."""
         return datetime.fromtimestamp(now / 1000, UTC)
 
-    def deadline(self, kind: str, at: datetime) -> datetime:
-        """Until when a case must be dealt with, counted in branch hours."""
-        return self.calendar.deadline(at, self.thresholds.deadlines.get(kind))
+    def deadline(self, kind: str, at: datetime, topic: str = "") -> datetime:
+        """Until when a case must be dealt with, counted in branch hours.
+
+        A check of a loan is done by its day (``topic``), or by the last branch day before it.
+        """
+        usual = self.calendar.deadline(at, self.thresholds.deadlines.get(kind))
+        if kind != POSTLOAN:
+            return usual
+        return max(usual, self.calendar.closing_by(date.fromisoformat(topic)))
 
     def keep_birthday(
         self, db: Db, customer: ExternalUserId, value: Mapping[str, Any], source: str, now: int

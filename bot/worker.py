@@ -313,7 +313,7 @@ class Worker:
             assignee=assignee,
             fact_id=change.fact_id,
             at=now,
-            deadline=int(self._rules.deadline(change.kind, at).timestamp() * 1000),
+            deadline=int(self._rules.deadline(change.kind, at, change.topic).timestamp() * 1000),
             quiet_since=now - change.quiet_days * _DAY_MS,
         )
         if case_id is None:

@@ -23,8 +23,8 @@ from handlers.signals import ADVICE, FRAUD
 
 ACTIVE_QUIET_DAYS = 30
 CASE_CARD = "case-"
-AHEAD = ("promise_due", "competitor_maturity")
-"""Kinds of case that are opened before a day that the customer named."""
+AHEAD = ("promise_due", "competitor_maturity", "postloan")
+"""Kinds of case that are opened before a day that the customer named, or the bank's file."""
 AGAIN_DAYS = 5
 """Ten and three days before are two calls; the same morning again is none."""
 _LAYERS = ("potential", "effective", "middle", "high", "private")
@@ -68,14 +68,15 @@ def call_for_active_member(event: BecameActive, _known: Known) -> Iterator[OpenC
 @on(DayComesNear, when=lambda event: event.kind in AHEAD)
 def call_before_the_day(event: DayComesNear, known: Known) -> Iterator[OpenCase]:
     """Early enough to act: before the money comes, or another bank's deposit ends."""
-    if event.kind in known.escalation.quiet_days:
+    quiet = known.escalation.quiet_days.get(event.kind)
+    if quiet is not None:
         yield OpenCase(
             event.kind,
             event.day.isoformat(),
             event.customer,
             ChatId(""),
             event.fact_id,
-            AGAIN_DAYS,
+            quiet if event.fact_id is None else AGAIN_DAYS,
         )
 
 

@@ -30,6 +30,7 @@ CALLING = (
     "promise_due",
     "layer_up",
     "silent_important",
+    "postloan",
 )
 """The kinds of case that ``escalation.yaml`` may describe."""
 _FACT = """EXISTS (SELECT 1 FROM fact f WHERE f.external_userid = c.external_userid

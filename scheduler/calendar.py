@@ -115,6 +115,12 @@ class BranchCalendar:
             return self.end_of_branch_day(start)
         return self.add_branch_time(start, span)
 
+    def closing_by(self, day: date) -> datetime:
+        """When the branch closes on a day, or on the last branch day before it."""
+        while not self.is_workday(day):
+            day -= timedelta(days=1)
+        return datetime.combine(day, self.hours[1], SHANGHAI)
+
     def is_branch_time(self, at: datetime) -> bool:
         """Whether the branch is open."""
         local = _local(at)

@@ -28,6 +28,7 @@ KINDS = (
     "layer_up",
     "promise_due",
     "silent_important",
+    "postloan",
 )
 """The kinds of case that wait for a person; each has a deadline."""
 QUOTAS = ("month_days", "7_a_week", "1_a_day")

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from bot.clock import SHANGHAI, Clock, today
 from bot.facts import FactClass
 from bot.masking import cover_numbers
-from bot.rulebook import Rulebook
+from bot.rulebook import POSTLOAN, Rulebook
 from bot.store import agenda, cases, finding, people, sight
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer
@@ -57,22 +57,26 @@ class Agenda:
     def everything(self, db: Db, viewer: Viewer) -> list[Matter]:
         """What the day brings, settled or not, the most urgent first."""
         reach = morning.reach(self.rules.calendar, today(self.clock))
+        checks = list(self._postloan(db, viewer, reach))
         found = [
-            *self._cases(db, viewer),
+            *self._cases(db, viewer, {each.customer for each in checks}),
             *self._tasks(db, viewer),
             *self._maturities(db, viewer, reach),
             *self._promises(db, viewer, reach),
             *self._birthdays(db, viewer, reach),
-            *self._postloan(db, viewer, reach),
+            *checks,
             *self._groups(db, viewer, reach),
         ]
         return morning.in_order(found, self.clock.now())
 
     # -- what waits already
 
-    def _cases(self, db: Db, viewer: Viewer) -> Iterator[Matter]:
+    def _cases(self, db: Db, viewer: Viewer, checked: set[str]) -> Iterator[Matter]:
+        """Open cases; a check of a loan that is due itself stands there with its own button."""
         now = self.clock.now()
         for case in cases.open_cases_of(db, viewer.userid):
+            if case["kind"] == POSTLOAN and case["external_userid"] in checked:
+                continue
             parts = self.words.card_parts(db, case, viewer.userid)
             if not parts:
                 continue

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any
 
 from bot.actions import AnswerEmployee, SendCard, TellStaff, UpdateCard
-from bot.clock import Clock
+from bot.clock import Clock, today
 from bot.errands.agenda import Agenda
 from bot.errands.chasing import Chaser
 from bot.errands.morning import Morning
@@ -17,13 +17,13 @@ from bot.facts import FactClass
 from bot.links import DayLinks, LoginLinks
 from bot.model import UserId
 from bot.outbox import Effect
-from bot.rulebook import Rulebook
+from bot.rulebook import POSTLOAN, Rulebook
 from bot.store import cases, finding, journal, ledger, people, sight, talk, views
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 from bot.wecom import Button, WeComClient, button_card, text_message
 from scheduler.morning import MOST
-from scheduler.voice import moment_words
+from scheduler.voice import day_words, moment_words
 
 _FOUR_HOURS = 14_400
 _CODE_DEAD = (42014, 40058)
@@ -117,6 +117,8 @@ class Desk:
 
     def topic(self, kind: str, topic: str) -> str:
         """What a case is about, in the words of the bank."""
+        if kind == POSTLOAN:
+            return day_words(date.fromisoformat(topic), today(self.clock))
         family = _TOPICS.get(kind)
         return self.rules.label(family, topic) if family else topic or "近况"
 
@@ -129,6 +131,8 @@ class Desk:
     def _evidence(self, db: Db, case: Row, userid: str) -> tuple[str, datetime]:
         """The customer's words behind a case: those of its fact, else what they said last."""
         fact = ledger.fact_row(db, case["fact_id"]) if case["fact_id"] else None
+        if case["kind"] == POSTLOAN:
+            return "核心系统的贷后检查日", datetime.fromtimestamp(case["opened_at"] / 1000, UTC)
         if fact is not None and self._hidden(db, case, fact, userid):
             return "(敏感信息,只给跟进人和网点负责人看)", ledger.observed_at(fact)
         if fact is not None and fact["words_sealed"]:

@@ -64,6 +64,17 @@ def case(db: Db, case_id: int) -> Row | None:
     return db.one("SELECT * FROM escalation WHERE id = :id", id=case_id)
 
 
+def open_of(db: Db, customer: str, kind: str) -> list[int]:
+    """The open cases of a kind about a customer."""
+    rows = db.rows(
+        "SELECT id FROM escalation WHERE external_userid = :id AND kind = :kind"
+        " AND status = 'open' ORDER BY id",
+        id=customer,
+        kind=kind,
+    )
+    return [row["id"] for row in rows]
+
+
 def close_case(db: Db, case_id: int, outcome: str, by: UserId, at: int, *, note: str = "") -> bool:
     """Record an outcome; False when the case was closed before."""
     closed = db.run(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from bot.clock import SHANGHAI
+from bot.store import sameness
 from bot.store.db import Db, Row
 
 PROMISES = ("cash.inflow", "cash.outflow", "contact.request")
@@ -26,6 +27,21 @@ WHERE s.state IN ('cooling', 'dormant') AND s.since_at >= :since AND s.since_at 
   AND (c.layer IN ('high', 'private') OR c.key_person = 1 OR c.prospect = 1)
   AND c.erased = 0 ORDER BY s.external_userid
 """
+_LATE_DAYS = 30
+_CHECKS = f"""
+SELECT c.external_userid, c.postloan_check_on AS day_on FROM customer c
+WHERE c.postloan_check_on BETWEEN :first AND :last AND c.erased = 0
+  AND NOT EXISTS (SELECT 1 FROM escalation e WHERE e.kind = 'postloan'
+    AND e.topic = c.postloan_check_on AND (e.external_userid = c.external_userid
+      OR e.external_userid IN ({sameness.IDS_OF.format("c.external_userid")})))
+ORDER BY c.postloan_check_on, c.external_userid
+"""
+_OUTDATED = """
+SELECT e.id, e.external_userid FROM escalation e
+JOIN customer c ON c.external_userid = e.external_userid
+WHERE e.status = 'open' AND e.kind = 'postloan'
+  AND c.postloan_check_on IS DISTINCT FROM e.topic ORDER BY e.id
+"""
 
 
 def coming(db: Db, on: date, types: Sequence[str], ahead: Sequence[int]) -> list[tuple[Row, int]]:
@@ -41,6 +57,29 @@ def coming(db: Db, on: date, types: Sequence[str], ahead: Sequence[int]) -> list
             midnight=_midnight(on),
         )
     ]
+
+
+def checks(db: Db, on: date, ahead: int) -> list[Row]:
+    """Loans to be checked within so many days that nobody was called for: one row a person.
+
+    Checks that were due within the last month count too: files come late.
+    """
+    rows = db.rows(
+        _CHECKS,
+        first=(on - timedelta(days=_LATE_DAYS)).isoformat(),
+        last=(on + timedelta(days=ahead)).isoformat(),
+    )
+    persons = sameness.persons_of(db, {row["external_userid"] for row in rows})
+    once = {
+        (persons.get(row["external_userid"], row["external_userid"]), row["day_on"]): row
+        for row in reversed(rows)
+    }
+    return list(reversed(once.values()))
+
+
+def outdated_checks(db: Db) -> list[Row]:
+    """Open cases of checks whose day the bank has moved since: they were done, or put off."""
+    return db.rows(_OUTDATED)
 
 
 def silent(db: Db, on: date) -> list[str]:

@@ -15,7 +15,8 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from bot.clock import today
-from bot.store import agenda, journal, people, sight
+from bot.rulebook import POSTLOAN
+from bot.store import agenda, cases, journal, people, sight
 from bot.store.db import Db
 from bot.store.sight import Viewer
 from bot.web.auth import Forged, services_of
@@ -102,6 +103,8 @@ def act(
     if found.kind == "postloan":
         if not _is_next_check(services, next_on):
             return RedirectResponse(f"/day/{token}?said=date", 303)
+        for case in cases.open_of(db, found.customer, POSTLOAN):
+            close_case(services, viewer, case, "contacted", "")
         _checked(services, viewer, found, date.fromisoformat(next_on))
     elif found.kind == "case":
         close_case(services, viewer, int(found.key.partition(":")[2]), outcome, note.strip())

@@ -26,7 +26,13 @@ KINDS = sorted(
     if file.stem != "card_overdue"  # of any kind
 )
 
-TOPICS = {"interest": "large_cd", "complaint": "queue", "churn": "transfer_out"}
+TOPICS = {
+    "interest": "large_cd",
+    "advice": "wealth",
+    "complaint": "queue",
+    "churn": "transfer_out",
+    "postloan": "2026-12-01",
+}
 
 
 class App:

@@ -192,3 +192,26 @@ def test_an_erased_customer_leaves_no_contact(madeup: MadeUp, site: Caller) -> N
     press(site, path(madeup), "王姐的定期存款", "contacted")
     madeup.write(lambda db: erase(db, "wmWang", "test", 1))
     assert agenda.settled(madeup.database.read(), "chenxy", today(madeup.clock), []) == {}
+
+
+def test_a_check_of_a_loan_stands_once_and_registering_it_closes_its_case(
+    madeup: MadeUp, site: Caller
+) -> None:
+    def prepare(db: Db) -> None:
+        db.run(
+            "UPDATE customer SET postloan_check_on = '2026-12-01' WHERE external_userid = 'wmLi'"
+        )
+        db.run(
+            "INSERT INTO escalation (key, kind, topic, external_userid, branch, assignee,"
+            " opened_at, deadline_at) VALUES ('k', 'postloan', '2026-12-01', 'wmLi', '城东支行',"
+            " 'chenxy', 1, 4000000000000)"
+        )
+
+    madeup.write(prepare)
+    where = path(madeup)
+    about = [each for each in titles(site.get(where)) if "贷后检查" in each]
+    assert about == ["李叔的贷后检查"]
+    press(site, where, about[0], "checked", next_on="2027-03-01")
+    case = madeup.database.read().one("SELECT * FROM escalation WHERE kind = 'postloan'")
+    assert case is not None
+    assert ("closed", "contacted", "chenxy") == (case["status"], case["outcome"], case["closed_by"])
