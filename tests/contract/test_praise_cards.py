@@ -90,7 +90,7 @@ def task(branch: Branch, day: int, status: str = "done", confirmed: int = 0, **m
                 " VALUES (:key, :task, 'confirmed', 0, 0, :at)",
                 key=f"k{number}",
                 task=number,
-                at=at(confirmed, 23),
+                at=at(confirmed, 1 if confirmed > day else 23),
             )
 
     branch.store.write(keep)
