@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.clock import Clock
-from bot.errands.ways import Way, way_of
+from bot.errands.ways import MomentsWay, Way, moments_way, way_of
 from bot.errors import Refused, Retry
 from bot.model import MsgId, UserId
 from bot.store import pushes
@@ -45,6 +45,11 @@ class Doubts:
     def way(self, task: Row) -> Way:
         """How this task goes through WeCom."""
         return way_of(self.wecom, task, self.words)
+
+    @property
+    def moments(self) -> MomentsWay:
+        """The way of moments."""
+        return moments_way(self.wecom, self.words)
 
     def results(self, task: Row) -> list[SendResult]:
         """What became of the task's recipients, as far as WeCom tells."""

@@ -28,7 +28,7 @@ from bot.errands.reserving import subject_of
 from bot.errands.ways import NOT_FRIEND, OVER_CAP, SENT, Asked, reason_of
 from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.links import OutLinks
-from bot.model import MsgId, Purpose, UserId
+from bot.model import Channel, MsgId, Purpose, UserId
 from bot.outbox import Effect
 from bot.permits import permits_of
 from bot.rulebook import Rulebook
@@ -248,11 +248,13 @@ class MassSender:
 
     def _open_to(self, task: Row) -> set[str] | None:
         """Who can be reached by the task after nobody else can be; None for no such need."""
+        if task["channel"] != Channel.MOMENTS:
+            return None
         db = self.database.read()
         if pushes.in_the_way(db, task) or pushes.more_to_come(db, task, self._now()):
-            raise Retry("同一员工还有一条没有结束", 5.0)
+            raise Retry("同一员工的另一条朋友圈还没有结束", 5.0)
         wanted = {subject_of(each) for each in pushes.pushes_of(db, task["id"])}
-        return self.doubts.way(task).open_to(UserId(task["sender"]), wanted)
+        return self.doubts.moments.open_to(UserId(task["sender"]), wanted)
 
     def _begin(
         self, db: Db, task_id: int, reached: set[str] | None

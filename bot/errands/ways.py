@@ -49,14 +49,6 @@ class Way(Protocol):
         """How much WeCom lists at once."""
         ...
 
-    def open_to(self, sender: UserId, wanted: set[str]) -> set[str] | None:
-        """See to it that only these can be reached; who of them can, None for all of them.
-
-        Raises:
-            Retry: It takes longer; come again.
-        """
-        ...
-
     def ask(
         self,
         sender: UserId,
@@ -108,10 +100,6 @@ class MassWay:
     wecom: WeComClient
     chat_type: ChatType
     longest_span: timedelta = timedelta(days=30)
-
-    def open_to(self, _sender: UserId, _wanted: set[str]) -> set[str] | None:
-        """The call itself names the recipients."""
-        return None
 
     def ask(
         self,
@@ -180,8 +168,15 @@ class MomentsWay:
     tag_name: str
     longest_span: timedelta = timedelta(days=29)
 
-    def open_to(self, sender: UserId, wanted: set[str]) -> set[str] | None:
-        """Bring the tag to these friends of the sender and take it off all others."""
+    def open_to(self, sender: UserId, wanted: set[str]) -> set[str]:
+        """Bring the tag to these friends of the sender and take it off all others.
+
+        Returns:
+            Who of them can see the moment now; the others are friends no more.
+
+        Raises:
+            Retry: It takes longer; come again.
+        """
         tag, friends = self._tag(), self._friends(sender)
         carry = {who for who, tags in friends.items() if tag in tags}
         lacking, surplus = (wanted & set(friends)) - carry, carry - wanted
@@ -306,11 +301,16 @@ def _all(fetch: Callable[[str], Page]) -> Iterator[Any]:
             return
 
 
+def moments_way(wecom: WeComClient, words: Callable[[str, str], str]) -> MomentsWay:
+    """The way of moments; ``words`` names its tag."""
+    return MomentsWay(wecom, words("moments_tag", "group"), words("moments_tag", "name"))
+
+
 def way_of(wecom: WeComClient, task: Row, words: Callable[[str, str], str]) -> Way:
     """The way of a task's channel; ``words`` names the tag of moments."""
     match task["channel"]:
         case Channel.MOMENTS:
-            return MomentsWay(wecom, words("moments_tag", "group"), words("moments_tag", "name"))
+            return moments_way(wecom, words)
         case Channel.MASS_GROUP:
             return MassWay(wecom, "group")
         case _:

@@ -222,9 +222,9 @@ def in_the_way(db: Db, task: Row) -> bool:
     return bool(
         db.value(
             "SELECT 1 FROM send_task WHERE sender = :sender AND id <> :id"
+            " AND status IN ('calling', 'uncertain', 'accepted', 'cancelling')"
             " AND (text_hash = :hash AND status IN ('calling', 'uncertain')"
-            " OR :channel = 'moments' AND channel = 'moments'"
-            " AND status IN ('calling', 'uncertain', 'accepted', 'cancelling'))",
+            " OR :channel = 'moments' AND channel = 'moments')",
             sender=task["sender"],
             hash=task["text_hash"],
             channel=task["channel"],
@@ -234,11 +234,11 @@ def in_the_way(db: Db, task: Row) -> bool:
 
 
 def more_to_come(db: Db, task: Row, now: int) -> bool:
-    """Whether a moment should wait for pushes of its sender that are due and not judged yet."""
+    """Whether a task should wait for pushes of its sender that are due and not judged yet."""
     return bool(
         db.value(
-            "SELECT 1 FROM push WHERE :channel = 'moments' AND channel = 'moments'"
-            " AND sender = :sender AND campaign = :campaign AND due_at <= :now"
+            "SELECT 1 FROM push WHERE channel = :channel AND sender = :sender"
+            " AND campaign = :campaign AND due_at <= :now"
             " AND status IN ('planned', 'held', 'ready')"
             " AND (held_until IS NULL OR held_until <= :now)",
             channel=task["channel"],

@@ -175,6 +175,24 @@ def test_an_employee_sends_what_waits_and_the_customer_sees_it(
     assert len(sandbox.world.delivered(channel="mass_single", external_userid=wang)) == 1
 
 
+def test_an_employee_publishes_a_moment_and_the_tagged_customer_sees_it(
+    page: Page, sandbox: SandboxServer, town: Town
+) -> None:
+    wang, world = town.person("王姐"), sandbox.world
+    (tag,) = world.create_tags("群管·朋友圈", ["本条朋友圈可见"], by_api=True)
+    world.friendships["chenxiaoyu", wang].tags.append(tag)
+    world.create_moment(["chenxiaoyu"], [tag], "天冷了,出门记得添衣。", [])
+    page.select_option("#employee", "chenxiaoyu")
+    card = page.locator("#desk .card", has_text="天冷了")
+    expect(card).to_contain_text("发到朋友圈")
+    card.get_by_role("button", name="发表").click()
+    expect(page.locator("#desk")).to_contain_text("没有等待发送的群发")
+    pick(page, "王姐")
+    expect(page.locator("#talk .via").last).to_have_text("朋友圈")
+    seen = world.delivered(channel="moments")
+    assert [one["external_userid"] for one in seen] == [wang]
+
+
 def test_an_employee_answers_a_card(page: Page, sandbox: SandboxServer) -> None:
     sandbox.world.put_app_message(1, "template_card", dict(CARD), ["mazhiyuan"])
     page.select_option("#employee", "mazhiyuan")

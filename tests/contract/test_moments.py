@@ -6,6 +6,7 @@ The platform's own record of who saw what is the oracle.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -412,6 +413,15 @@ def test_WeCom_has_no_reminder_of_moments_and_the_apps_own_goes_out(shop: Moment
     add_errand(shop.branch, RemindMassSend(1, "nudge-1"))
     shop.branch.work()
     assert len(shop.platform.api.seen) == asked
+
+
+def test_the_reminder_tells_the_member_where_moments_wait(shop: MomentShop) -> None:
+    shop.meet("wm_a")
+    shop.run()
+    shop.branch.later(hours=3)
+    assert shop.branch.store.write(shop.chaser.chase) == 1
+    told = shop.branch.store.read().value("SELECT payload FROM outbox WHERE kind = 'TellStaff'")
+    assert json.loads(told)["values"]["place"] == "「客户朋友圈」"
 
 
 def test_eleven_senders_keep_to_ten_tasks_a_minute(shop: MomentShop) -> None:

@@ -5,6 +5,7 @@ const FAULTS = [
   ['客户联系接口 503', { pattern: '/cgi-bin/externalcontact/*', action: 'status', value: 503 }],
   ['调用超频 45009', { pattern: '/cgi-bin/externalcontact/*', action: 'errcode', value: 45009 }],
   ['群发建好后断线(结果不明)', { pattern: '*/add_msg_template', action: 'reset_after' }],
+  ['朋友圈任务建好后断线', { pattern: '*/add_moment_task', action: 'reset_after' }],
   ['存档中继断开', { pattern: '/relay/*', action: 'reset_before' }],
   ['回调重复送达', { pattern: '*', action: 'duplicate' }],
   ['回调顺序打乱', { pattern: '*', action: 'reorder' }],

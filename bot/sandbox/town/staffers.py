@@ -31,7 +31,8 @@ class Errand:
 class Staffers(threading.Thread):
     """All employees as one daemon thread.
 
-    A mass-send task is confirmed and a card's likely button pressed some seconds after it came.
+    A mass send is confirmed, a moment published and a card's likely button pressed some seconds
+    after it came.
     Whoever ``puts_off`` leaves every second card for a minute and a half.
 
     Args:
@@ -76,6 +77,9 @@ class Staffers(threading.Thread):
         if entry["kind"] == "mass_created" and not entry["by_hand"]:
             for userid in entry["plan"]:
                 self._plan_send(userid, str(entry["msgid"]), moment)
+        elif entry["kind"] == "moment_created" and not entry["by_hand"]:
+            for userid in entry["senders"]:
+                self._plan_send(userid, str(entry["moment_id"]), moment)
         elif entry["kind"] == "app_message" and entry["task_id"]:
             for userid in entry["to"]:
                 self._plan_press(userid, entry, moment)

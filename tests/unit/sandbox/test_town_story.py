@@ -210,6 +210,15 @@ def test_a_mass_send_is_confirmed_some_seconds_after_it_came(world: World, town:
     assert [one["text"] for one in world.delivered(channel="mass_single")] == ["生日快乐"]
 
 
+def test_a_moment_is_published_some_seconds_after_it_came(world: World, town: Town) -> None:
+    staffers = Staffers(world, town)
+    moment = world.create_moment(["chenxiaoyu"], [], "天冷了,出门记得添衣。", [])
+    staffers.look(100.0)
+    assert not moment.tasks["chenxiaoyu"].published
+    staffers.look(108.0)
+    assert moment.tasks["chenxiaoyu"].published
+
+
 def test_what_came_before_anybody_looked_is_not_forgotten(world: World, town: Town) -> None:
     mass = world.create_mass("single", {"hejia": [town.person("鲁叔")]}, "到期提醒", [])
     staffers = Staffers(world, town)
