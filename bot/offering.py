@@ -61,6 +61,8 @@ def offering_of(
     chosen, against = offers.choose(
         [_offer(row) for row in good], holder, on, bundle=campaign.bundle
     )
+    if tailored(db, campaign, on):
+        against = ("T5", *against)
     names = rules.labels.get("product", {})
     values = offers.values_of(chosen, names)
     return Offering(against=against, certified=certified, values=values)
@@ -89,6 +91,15 @@ def listed(db: Db, campaign: Campaign, on: date) -> bool:
     rows = PRODUCTS.current(db, campaign.products)
     codes = set(campaign.products)
     return codes == {row["code"] for row in rows if _fits(campaign, row, on)}
+
+
+def tailored(db: Db, campaign: Campaign, on: date) -> bool:
+    """Whether people chosen by their profile would get a price that others do not (T5)."""
+    if not campaign.profiling or not campaign.products:
+        return False
+    sold = [_offer(row) for row in PRODUCTS.all(db) if in_force(row, on)]
+    mine = [each for each in sold if each.code in campaign.products]
+    return any(offers.another_price(each, sold) for each in mine)
 
 
 def deputy_of(

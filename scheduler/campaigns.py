@@ -296,6 +296,12 @@ def _check_words(found: Campaign, occasion: Occasion, place: Place) -> None:
     lacking = offers.lacks(used & offers.FIELDS, found.product_kinds, found.words)
     if found.products and lacking:
         raise place.wrong(lacking)
+    price = offers.written_price(found.words) if found.profiling else ""
+    if price:
+        raise place.wrong(
+            f"按标签、分群选人的话术里,价格、费用、额度只能取自产品清单(例如 {{{{ a_rate }}}}),"
+            f"不能手写「{price}」:它不得因人的标签而不同(规则 T5)"
+        )
     if found.personal and "address" not in used:
         raise place.wrong("personal 为 true 的话术要用 {{ address }} 称呼客户")
     if single and marketing and "stop_way" not in used:

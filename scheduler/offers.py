@@ -6,6 +6,7 @@ of a kind that they do not hold yet before others. Deposits lead (K5).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +34,11 @@ FACTS = (
 )
 """What a text may say of A (``a_name`` …) and of B (``b_name`` …)."""
 FIELDS = frozenset(f"{part}_{fact}" for part in "ab" for fact in FACTS)
+_PRICE = re.compile(
+    r"\d+(?:\.\d+)?\s*[%\uff05\u2030]|\d+\s*个(?:基)?点|百分之[一二三四五六七八九十]"
+    r"|(?:利率|年化|费率|手续费|月供|额度|起存|起购|起点)[^，。；！？\n{}]{0,6}?\d+"
+    r"|\d[\d,]*(?:\.\d+)?\s*[百千万亿]?元"
+)
 DECLINING = ("可以只选一样", "都不选也没关系", "不选也没关系", "两样各办各的")
 """A bundle says that each part can be left out."""
 
@@ -160,6 +166,27 @@ def lacks(used: Collection[str], kinds: Iterable[str], words: str) -> str:
                 f"{risky}_fees,或者 {risky}_url(产品页)"
             )
     return ""
+
+
+def written_price(words: str) -> str:
+    """A price, fee or limit that a text gives by hand and not by the product list; "" for none."""
+    found = _PRICE.search(words)
+    return found.group() if found else ""
+
+
+def another_price(offer: Offer, listed: Iterable[Offer]) -> str:
+    """The code of the same product at another price, which the list has beside it; "" for none.
+
+    The same is what has kind, issuer, term, registration and minimum alike: a tier with another
+    minimum is open to everybody.
+    """
+    mine, price = _same(offer), (offer.rate, offer.fees)
+    twins = (each for each in listed if _same(each) == mine and (each.rate, each.fees) != price)
+    return next((each.code for each in twins), "")
+
+
+def _same(offer: Offer) -> tuple[str | int | None, ...]:
+    return (offer.kind, offer.issuer, offer.term, offer.registration, offer.minimum)
 
 
 def certified(

@@ -10,7 +10,7 @@ from typing import Any
 from bot import outbox
 from bot.clock import Clock, today
 from bot.errors import Invalid
-from bot.offering import listed
+from bot.offering import listed, tailored
 from bot.permits import approval_state, covers, lacks_assessment, read_version, requirement_of
 from bot.rulebook import Rulebook
 from bot.store import approvals, journal, pushes
@@ -24,6 +24,8 @@ LACKS = {
     "assessment": "这份话术按客户特征选人,请先登记个人信息保护影响评估",
     "policy": "approvals.yaml 里没有对得上这份话术用途和产品类别的审批规定,不能提交",
     "products": "话术里的产品不在产品表里、类别对不上,或今天不在售;请核对代码,或重新导入产品表",
+    "tailored": "产品清单里同一产品(类别、发行方、期限、登记编码、起点相同)另有一种利率或费用,"
+    "按标签、分群选人的话术不能用:价格不得因人的标签而不同(规则 T5)",
     "offers": "异业权益表里今天没有这一类还有余量的权益;请核对 offer 写的类别,或重新导入权益表",
 }
 """What has to be done before a version is submitted, in words."""
@@ -118,6 +120,8 @@ class Ground:
             yield "policy"
         if not listed(db, campaign, today(self.clock)):
             yield "offers" if campaign.offer else "products"
+        if tailored(db, campaign, today(self.clock)):
+            yield "tailored"
 
     def need_author(self, who: Viewer) -> None:
         """Stop whoever may not write.

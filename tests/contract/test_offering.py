@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from branch_world import TODAY, build_branch
-from test_approvals import ANN, CITY, LEE, Desk, texts
+from test_approvals import ANN, ANSWERS, CITY, LEE, Desk, texts
 
 from bot.clock import FixedClock
 from bot.model import Role
@@ -215,6 +215,48 @@ def test_a_text_about_products_that_the_list_lacks_cannot_be_submitted(desk: Des
     version_id = int(desk.acts.save(ANN, source)["id"])
     desk.acts.try_out(ANN, version_id, TODAY)
     assert "产品" in desk.refused(desk.acts.submit, ANN, version_id)
+
+
+CHOSEN = BUNDLE.replace("audience: everyone", "audience: {segment: [near_line]}")
+DEARER = product("D9", "time_deposit", name="三年定期(贵宾)", rate=1.95)
+
+
+def test_T5_a_text_for_people_with_a_tag_gives_no_price_of_its_own(desk: Desk) -> None:
+    by_hand = CHOSEN.replace("{{ a_rate }}", "1.95%")
+    assert "T5" in desk.refused(desk.acts.save, ANN, by_hand)
+    assert desk.acts.save(ANN, BUNDLE.replace("{{ a_rate }}", "1.95%"))
+    assert desk.acts.save(ANN, CHOSEN)
+
+
+def test_T5_where_the_list_has_a_second_price_nobody_is_chosen_for_one_by_a_tag(
+    desk: Desk,
+) -> None:
+    desk.branch.store.write(lambda db: PRODUCTS.add_version(db, DEARER, 0))
+    chosen = int(desk.acts.save(ANN, CHOSEN)["id"])
+    desk.acts.try_out(ANN, chosen, TODAY)
+    desk.acts.assess(ANN, desk.branch.rules.parse(CHOSEN, "two_choices.md"), ANSWERS)
+    assert "T5" in desk.refused(desk.acts.submit, ANN, chosen)
+    # To everybody it may be offered as before.
+    activate(desk)
+    assert 1 == len(sent(desk))
+
+
+def test_T5_a_second_price_that_comes_after_the_approval_stops_the_text(desk: Desk) -> None:
+    desk.branch.store.write(
+        lambda db: put(
+            db,
+            "segment_member",
+            external_userid="wm_a",
+            segment="near_line",
+            version="1",
+            since_at=0,
+        )
+    )
+    desk.acts.assess(ANN, desk.branch.rules.parse(CHOSEN, "two_choices.md"), ANSWERS)
+    activate(desk, CHOSEN)
+    desk.branch.store.write(lambda db: PRODUCTS.add_version(db, DEARER, 0))
+    assert [] == sent(desk)
+    assert [("drop", '["G10", "T5"]')] == desk.branch.decisions("wm_a")
 
 
 def test_T4_a_text_for_chosen_people_never_reaches_who_switched_that_off(desk: Desk) -> None:

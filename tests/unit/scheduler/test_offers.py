@@ -7,7 +7,18 @@ from datetime import date
 
 import pytest
 
-from scheduler.offers import FIELDS, Holder, Offer, certified, choose, lacks, unsuitable, values_of
+from scheduler.offers import (
+    FIELDS,
+    Holder,
+    Offer,
+    another_price,
+    certified,
+    choose,
+    lacks,
+    unsuitable,
+    values_of,
+    written_price,
+)
 
 ON = date(2026, 11, 24)
 DEPOSIT = Offer("D3", "三年定期", "time_deposit", "本行", "", 1.75, 50, "三年", "", "", "")
@@ -140,6 +151,39 @@ def test_S5_a_structured_deposit_asks_for_the_test_under_whatever_kind_it_is_lis
     assert ("S1",) == unsuitable(linked, nobody, ON)
     assert () == unsuitable(linked, HOLDER, ON)
     assert ("S1",) == unsuitable(replace(linked, risk_level=""), HOLDER, ON)
+
+
+@pytest.mark.parametrize(
+    ("words", "price"),
+    [
+        ("三年定期3.2%", "3.2%"),
+        ("手续费 20", "手续费 20"),
+        ("额度最高30万", "额度最高30"),
+        ("满5万元", "5万元"),
+        ("三年定期{{ a_rate }},{{ a_minimum }}起", ""),
+        ("周六 9 点开门,带上身份证", ""),
+    ],
+)
+def test_T5_a_price_written_by_hand_is_found(words: str, price: str) -> None:
+    assert price == written_price(words)
+
+
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        ({"rate": 1.95}, "D9"),
+        ({"fees": "年费10元"}, "D9"),
+        ({"rate": 1.95, "name": "三年定期(贵宾)"}, "D9"),
+        ({}, ""),
+        ({"rate": 1.95, "term": "五年"}, ""),
+        ({"rate": 1.95, "minimum": 200_000}, ""),
+        ({"rate": 1.95, "registration": "Z7"}, ""),
+        ({"rate": 1.95, "kind": "large_cd"}, ""),
+    ],
+)
+def test_T5_the_same_product_at_another_price_is_found(other: dict[str, object], code: str) -> None:
+    listed = [DEPOSIT, WEALTH, replace(DEPOSIT, code="D9", **other)]
+    assert code == another_price(DEPOSIT, listed)
 
 
 def test_S4_a_certificate_is_needed_for_every_kind_that_asks_for_one() -> None:
