@@ -36,7 +36,7 @@ from bot.opening import (
 from bot.readiness import readiness
 from bot.store import migrations
 from bot.store.db import Database, Db
-from bot.vault import Vault
+from bot.vault import CipherName, Vault
 from bot.web.door import Door
 from bot.web.front import Front
 from config.settings import Settings
@@ -343,6 +343,7 @@ class Bot:
         """
         if self.shared is None:
             self._open.enter_context(sole_use(self.settings))
+        self.ring.follow(CipherName(self.settings.qunguan_cipher), self._now_ms())
         if "scheduler" in parts:
             ErasureBook(self.settings.erasures_file).replay(self.database, self._now_ms())
             self.database.write(self._first_errands)

@@ -61,7 +61,6 @@ def open_ring(settings: Settings, database: Database, clock: Clock) -> Ring:
         database,
         settings.qunguan_secret_key.get_secret_value(),
         before=settings.qunguan_secret_key_before.get_secret_value(),
-        cipher=settings.qunguan_cipher,
         now=lambda: int(clock.now().timestamp() * 1000),
     )
 

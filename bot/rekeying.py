@@ -96,11 +96,11 @@ def rotate(bot: Bot, rotation: Rotation) -> Iterator[str]:
         Invalid: Somebody keeps on sealing with an older key.
     """
     ring = bot.ring
-    known = keys.keys_at_rest(bot.database.read())
-    if _half_done(known):
-        yield "上次的更换没有做完,接着做"
+    cipher = CipherName(bot.settings.qunguan_cipher)
+    if _half_done(keys.keys_at_rest(bot.database.read()), cipher):
+        yield "已经有新密钥,旧密钥名下还有数据,接着做"
     else:
-        ring.make(CipherName(bot.settings.qunguan_cipher), _now(bot), _actor())
+        ring.make(cipher, _now(bot), _actor())
     key = bot.vault.key
     yield f"新密钥:第 {key.number} 号,{SPELLED[key.cipher]};从现在起写入的都用它"
     done, closed = rotation.run()
@@ -111,8 +111,10 @@ def rotate(bot: Bot, rotation: Rotation) -> Iterator[str]:
     yield "旧密钥还能读;恢复旧备份用不到它之后,运行 qunguan keys retire 作废"
 
 
-def _half_done(known: list[Row]) -> bool:
-    return any(row["emptied_at"] is None for row in known[:-1])
+def _half_done(known: list[Row], cipher: CipherName) -> bool:
+    """The newest key is the one that is wanted, and older ones are still in use."""
+    wanted = known[-1]["cipher"] == cipher
+    return wanted and any(row["emptied_at"] is None for row in known[:-1])
 
 
 def _prove(db: Db, key: Key, now: int, done: int, closed: int) -> None:

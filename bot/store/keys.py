@@ -55,7 +55,6 @@ class Ring:
         database: Where they are kept.
         secret: What opens them.
         before: The secret before it, while it is being changed.
-        cipher: What new keys are for.
         now: Epoch milliseconds.
         ticks: Seconds that run evenly.
 
@@ -69,7 +68,6 @@ class Ring:
         secret: str,
         *,
         before: str = "",
-        cipher: str = CipherName.AES,
         now: Callable[[], int],
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -84,8 +82,6 @@ class Ring:
         if before and not _opens(secret, rows):
             rows = database.write(lambda db: _change_secret(db, secret, before, now()))
         self._keys = _opened(secret, rows)
-        if self._keys.newest.cipher != cipher:
-            self.make(CipherName(cipher), now())
 
     def keys(self, *, anew: bool = False) -> Keys:
         """The keys as they are now; ``anew`` looks for new ones at once.
@@ -104,20 +100,30 @@ class Ring:
         except Invalid as why:  # another process changed the secret: what we have still opens
             log.warning("keys cannot be read again", reason=str(why))
 
-    def make(self, cipher: CipherName, now: int, actor: str = _SYSTEM) -> Key:
+    def follow(self, cipher: CipherName, now: int) -> None:
+        """Seal with a cipher from now on: what a starting bot does when the setting was changed."""
+
+        def follow(db: Db) -> None:
+            if keys_at_rest(db)[-1]["cipher"] != cipher:  # else another process was first
+                self._add(db, cipher, now, _SYSTEM)
+
+        if self.keys(anew=True).newest.cipher != cipher:
+            self._database.write(follow)
+            self.keys(anew=True)
+
+    def make(self, cipher: CipherName, now: int, actor: str) -> Key:
         """A new key that seals from now on."""
-
-        def add(db: Db) -> Key:
-            number = int(db.value("SELECT max(number) FROM vault_key")) + 1
-            if number > _MOST_KEYS:
-                raise Invalid("密钥编号已用完")
-            key = Key.new(number, cipher)
-            _keep(db, key, "rest", wrap(self._secret, key.secret, cipher), now)
-            journal.audit(db, actor, "make_key", f"key:{number}", now, cipher=cipher)
-            return key
-
-        key = self._database.write(add)
+        key = self._database.write(lambda db: self._add(db, cipher, now, actor))
         self.keys(anew=True)
+        return key
+
+    def _add(self, db: Db, cipher: CipherName, now: int, actor: str) -> Key:
+        number = int(db.value("SELECT max(number) FROM vault_key")) + 1
+        if number > _MOST_KEYS:
+            raise Invalid("密钥编号已用完")
+        key = Key.new(number, cipher)
+        _keep(db, key, "rest", wrap(self._secret, key.secret, cipher), now)
+        journal.audit(db, actor, "make_key", f"key:{number}", now, cipher=cipher)
         return key
 
 

@@ -187,7 +187,7 @@ def test_D3_a_rotation_killed_at_any_batch_goes_on_where_it_was(bots: Callable[.
             list(rotate(bot, quick(bot, kill)))
         assert held == read_all(bot.database.read(), bot.vault)
         killed_on = bot.vault.key.number
-        assert "上次的更换没有做完,接着做" == next(iter(list(rotate(bot, quick(bot)))))
+        assert "已经有新密钥,旧密钥名下还有数据,接着做" == next(iter(list(rotate(bot, quick(bot)))))
         assert {killed_on} == numbers_in(bot.database.read())
     assert held == read_all(bot.database.read(), bot.vault)
 
@@ -268,7 +268,7 @@ def test_D3_a_key_is_retired_only_when_nothing_is_under_it(
     copy = before_ids(SECRET, b"x")
     with pytest.raises(Invalid, match="没有可以作废的旧密钥"):
         list(retire(bot, at_once=True))
-    bot.ring.make(CipherName.AES, 0)
+    bot.ring.make(CipherName.AES, 0, "cli")
     with pytest.raises(Invalid, match="名下还有"):
         list(retire(bot, at_once=True))
     list(rotate(bot, quick(bot)))
@@ -320,7 +320,7 @@ def test_D3_another_secret_on_a_store_from_before_there_were_keys_is_refused(
 
 def test_D3_no_key_stands_in_the_store_as_it_is(bots: Callable[..., Bot]) -> None:
     bot = bots()
-    bot.ring.make(CipherName.SM4, 0)
+    bot.ring.make(CipherName.SM4, 0, "cli")
     kept = b"".join(bytes(row["wrapped"]) for row in keys.all_keys(bot.database.read()))
     known = bot.ring.keys()
     plain = [*(key.secret for key in known.at_rest.values()), known.search, *known.signing]
@@ -354,6 +354,10 @@ def test_D3_another_cipher_seals_what_is_new_and_rotation_what_is_old(
     held = ready(bots())
     bot = bots(qunguan_cipher="sm4")
     assert held == read_all(bot.database.read(), bot.vault)
+    assert 2 == bot.vault.seal(b"x")[0]  # a command alone changes nothing
+    bot.ring.follow(CipherName.SM4, 0)
+    bot.ring.follow(CipherName.SM4, 0)
+    assert 2 == len(keys.keys_at_rest(bot.database.read()))
     assert 3 == bot.vault.seal(b"x")[0]
     assert "接着做" in next(rotate(bot, quick(bot)))
     list(rotate(bot, quick(bot)))
@@ -366,6 +370,7 @@ def test_D3_another_cipher_seals_what_is_new_and_rotation_what_is_old(
     assert {3} == set(values)
     assert held == read_all(bot.database.read(), bot.vault)
     back = bots(qunguan_cipher="aes")
+    back.ring.follow(CipherName.AES, 0)
     assert held == read_all(back.database.read(), back.vault)
     assert 2 == back.vault.seal(b"x")[0]
 

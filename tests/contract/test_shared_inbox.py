@@ -16,7 +16,7 @@ from bot.clock import FixedClock
 from bot.errors import Retry
 from bot.inbox import Item
 from bot.store.db import Database, Db
-from bot.vault import Vault
+from bot.vault import Vault, key_number
 
 if TYPE_CHECKING:
     from bot.shared import Shared, SharedInbox
@@ -163,6 +163,13 @@ def test_an_item_sealed_with_another_key_is_set_back_and_holds_nobody_up(
     row = crew.database.read().one("SELECT key, state, attempts FROM inbox")
     assert row is not None
     assert tuple(row) == (b"wrFirst-1", 0, 1)
+
+
+def test_D3_what_waits_in_redis_counts_for_the_key_that_sealed_it(crew: Crew, vault: Vault) -> None:
+    inbox = crew.inbox()
+    assert [] == list(inbox.queued_elsewhere())
+    inbox.put_all([said("wrA", 1), said("wrB", 2)]).result()
+    assert [vault.key.number] * 2 == [key_number(body) for body in inbox.queued_elsewhere()]
 
 
 def test_D3_what_came_in_cannot_be_read_in_redis(crew: Crew, shared: Shared) -> None:
