@@ -16,6 +16,7 @@ from bot.store import sameness
 from bot.store.db import Db, Row
 
 PURPOSES = ("service", "marketing", "profiling", "profiling_sensitive", "archive_analysis")
+_DAY_MS = 86_400_000
 SCOPES = ("all", "marketing", "calls")
 """What a customer may refuse; each of them ends all marketing."""
 
@@ -191,6 +192,13 @@ def refused_at(db: Db, external_userid: str) -> int | None:
     ids = json.dumps(sameness.ids_of(db, external_userid))
     moment: int | None = db.value(_REFUSED_AT, ids=ids)
     return moment
+
+
+def not_asked_before(db: Db, external_userid: str, days: int, now: int) -> int | None:
+    """Until when nobody may ask somebody who refused (epoch ms); None when they may (C4)."""
+    refused = refused_at(db, external_userid)
+    until = None if refused is None else refused + days * _DAY_MS
+    return until if until is not None and until > now else None
 
 
 def standing(db: Db, external_userid: str) -> Row | None:

@@ -24,6 +24,7 @@ from bot.store import approvals, journal, pushes
 from bot.store.db import Database, Row
 from bot.store.sight import Viewer
 from bot.vault import Vault
+from scheduler.approval import Duty
 
 SHIPPED = (Path(__file__).parents[2] / "templates/campaigns/birthday.md").read_text("utf-8")
 KINDLY = SHIPPED.replace("祝您生日快乐", "今天是您的好日子,祝您生日快乐")
@@ -252,6 +253,26 @@ def test_A2_a_changed_rule_voids_the_approval_and_calls_the_batch_back(desk: Des
     assert desk.why() == "changed"
     assert desk.branch.tasks() == ["cancelled"]
     assert desk.branch.statuses() == {"wm_a": "held", "wm_b": "held"}
+
+
+def test_A3_an_approval_file_that_asks_for_more_in_the_middle_of_a_batch_stops_its_rest(
+    desk: Desk,
+) -> None:
+    born_today(desk, "wm_a", "wm_b")
+    desk.active()
+    desk.branch.plan()
+    desk.branch.send()
+    (task,) = desk.branch.wecom.tasks
+    desk.branch.wecom.tap(task.msgid, only=["wm_a"])
+    stricter = [
+        replace(each, duties=each.duties | {Duty.BRANCH})
+        for each in desk.branch.rules.approvals.policies
+    ]
+    desk.ruled(approvals=replace(desk.branch.rules.approvals, policies=tuple(stricter)))
+    desk.branch.settle(30)
+    assert task.cancelled
+    assert desk.branch.statuses() == {"wm_a": "confirmed", "wm_b": "held"}
+    assert desk.branch.decisions("wm_b")[-1] == ("hold", '["G6"]')
 
 
 def test_A2_a_segment_whose_rule_changes_voids_the_approval(desk: Desk) -> None:

@@ -192,6 +192,25 @@ def test_whoever_leaves_the_audience_before_the_send_gets_nothing(branch: Branch
     assert branch.decisions("wm_a") == [("drop", '["G15"]')]
 
 
+def test_an_audience_that_changes_in_the_middle_of_a_batch_calls_back_who_left_it(
+    branch: Branch,
+) -> None:
+    for who in ("wm_a", "wm_b", "wm_c"):
+        branch.meet(who, layer="middle")
+    branch.campaign(source("tea", audience="{layer: [middle]}"))
+    branch.only("tea")
+    branch.plan()
+    branch.send()
+    (task,) = branch.wecom.tasks
+    branch.wecom.tap(task.msgid, only=["wm_a"])
+    put(branch, "UPDATE customer SET layer = 'effective' WHERE external_userid <> 'wm_c'")
+    branch.settle()
+    assert task.cancelled
+    # Who had it has it, who left gets nothing, who stayed gets it from the next task.
+    assert branch.statuses() == {"wm_a": "confirmed", "wm_b": "dropped", "wm_c": "tasked"}
+    assert [each.customers for each in branch.wecom.tasks[1:]] == [["wm_c"]]
+
+
 # -- caps and ranks
 
 

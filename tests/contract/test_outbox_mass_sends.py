@@ -17,7 +17,7 @@ from bot.errors import Invalid, Refused, Retry, Uncertain
 from bot.model import UserId
 from bot.outbox import Outbox
 from bot.rulebook import Rulebook
-from bot.store import planning, weighing
+from bot.store import planning, pushes, weighing
 from bot.store.db import Database, Db, Row
 from bot.vault import Vault
 
@@ -983,6 +983,44 @@ def test_F2_what_was_held_overnight_passes_the_whole_gate_in_the_morning(branch:
     branch.compared()
     branch.send()
     assert branch.decisions("wm_a")[-1] == ("drop", '["G15"]')
+    assert branch.wecom.calls == []
+
+
+CASE = (
+    "INSERT INTO escalation (key, kind, external_userid, opened_at)"
+    " VALUES ('k', 'fraud', 'wm_a', 0)"
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("UPDATE customer SET refused = 1", ("drop", '["G3"]')),
+        ("UPDATE customer SET marketing_ok = 0", ("drop", '["G4"]')),
+        ("UPDATE customer SET notice_ok = 0", ("drop", '["G4", "C5"]')),
+        ("UPDATE customer SET restricted = 1", ("drop", '["G2"]')),
+        ("UPDATE follow SET ended_at = 1", ("drop", '["G2"]')),
+        (CASE, ("hold", '["F5"]')),
+    ],
+)
+def test_F2_whatever_changed_while_it_was_held_counts_at_the_release(
+    branch: Branch, change: str, expected: tuple[str, str]
+) -> None:
+    def switched(*, off: bool) -> None:
+        branch.store.write(
+            lambda db: pushes.switch(db, "bank", engaged=off, by="ann", reason="", now=branch.now)
+        )
+
+    branch.meet("wm_a", birthday=BORN)
+    branch.plan()
+    switched(off=True)
+    branch.send()
+    assert branch.decisions("wm_a") == [("hold", '["G1"]')]
+    branch.store.write(lambda db: db.run(change))
+    switched(off=False)
+    branch.later(minutes=16)
+    branch.send()
+    assert branch.decisions("wm_a")[-1] == expected
     assert branch.wecom.calls == []
 
 

@@ -533,6 +533,30 @@ def test_C4_the_last_refusal_is_remembered_even_after_a_new_consent(store: Datab
     assert consents.refused_at(store.read(), WHO) == 5
 
 
+def test_C4_for_as_long_as_the_setting_says_nobody_may_ask_whoever_refused(
+    store: Database,
+) -> None:
+    day = 86_400_000
+
+    def until(now: int) -> int | None:
+        return consents.not_asked_before(store.read(), WHO, 180, now)
+
+    assert until(0) is None
+    for at in (5, day):
+        store.write(
+            lambda db, at=at: consents.record_refusal(  # type: ignore[misc]  # defaults bind
+                db, WHO, "all", channel="talk", proof="m1", at=at
+            )
+        )
+    # The last refusal counts, and a consent of their own does not shorten it.
+    store.write(
+        lambda db: consents.record_consent(
+            db, WHO, "marketing", granted=True, channel="counter", proof="f", at=2 * day
+        )
+    )
+    assert [until(181 * day - 1), until(181 * day)] == [181 * day, None]
+
+
 @settings(max_examples=30)
 @given(st.permutations([(True, 1), (False, 2), (True, 3), (False, 4), (True, 5), (False, 5)]))
 def test_C1_the_present_state_does_not_depend_on_the_order_of_arrival(

@@ -106,6 +106,12 @@ def customer(
         profile=profile,
         same=same_person(services, db, person, external_userid, same.strip()),
         impersonal=consents.is_impersonal(db, external_userid),
+        not_asked_before=consents.not_asked_before(
+            db,
+            external_userid,
+            services.rules.thresholds.refusal_days,
+            int(services.clock.now().timestamp() * 1000),
+        ),
         ledger=_ledger(services, teller, profile),
         pushes=[push_entry(services, each) for each in pushes],
         cases=[

@@ -208,6 +208,24 @@ def test_K9_the_titles_of_cards_and_files_are_looked_at_too() -> None:
     assert "Q003" == refused(PLAIN.replace("---\n周六", f"{card}---\n周六"))
 
 
+def test_C4_no_service_text_asks_whoever_refused_once_more() -> None:
+    maturity = (ROOT / "templates" / "campaigns" / "maturity.md").read_text(encoding="utf-8")
+    begging = maturity.replace("到期。", "到期。回复1同意接收活动消息。", 1)
+    assert begging != maturity
+    with pytest.raises(Invalid, match="规则 Q005"):
+        RULES.parse(begging, "maturity.md")
+    assert ("Q005",) == RULES.broken_phrases(RULES.campaigns["maturity"], "点这里恢复订阅")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["我们发现您的账户有大额资金,来坐坐。", "系统监测到您的工资,来坐坐。", "您的存款有50万。"],
+)
+def test_T8_no_text_says_what_is_known_of_a_customer_whoever_wrote_it(words: str) -> None:
+    assert "F055" == refused(PLAIN.replace("周六网点开门。", words))
+    assert "F055" in RULES.broken_phrases(RULES.parse(PLAIN, "loan.md"), words)
+
+
 def test_S5_structured_deposits_are_looked_at_as_wealth_and_never_hidden_among_deposits() -> None:
     linked = LOAN.replace(SENTENCE, "结构性存款可以来问。理财非存款、产品有风险、投资须谨慎")
     wealth = linked.replace("consumer_loan", "wealth")
