@@ -187,7 +187,8 @@ class _Shown:
         return [self._step(account_step(self.services, self._teller, each)) for each in steps]
 
     def _step(self, step: Mapping[str, Any]) -> str:
-        who = step["name"] if step["who"] not in {"", "release"} else ""
+        who = step["name"] if step["who"] != "release" else self._label("written_by", "release")
+        who = who if step["who"] else ""
         parts = (self._label("account", step["part"]), who, step["what"], step["detail"])
         return " ".join(part for part in parts if part)
 

@@ -213,6 +213,9 @@ def test_D6_the_copy_holds_what_is_held_with_its_reasons(branch: MadeUp) -> None
     pushes = data["push"]["rows"]  # type: ignore[index]  # a table
     assert pushes
     assert all(each["account"] for each in pushes)
+    assert "谁写的 随产品发布的原文 生日" in page
+    moments = [each["sent_at"] for each in data["message"]["rows"]]  # type: ignore[index]  # as above
+    assert sorted(moments) == moments
 
 
 def test_D6_the_copy_tells_nothing_of_others(branch: MadeUp) -> None:
