@@ -16,12 +16,16 @@ from bot.store.sight import Viewer, visible_to
 _VALID = """
 o.is_current = 1 AND (o.valid_from IS NULL OR o.valid_from <= :on) AND o.valid_to >= :on
 """
-# Of this kind, on this day, where the customer's branch is, for their segment, and not had by
-# the person before.
+# Of this kind, on this day, where the customer's branch is, for their segment, on a condition that
+# can be met (a birthday this month, a friend for a year), and not had by the person before.
 _FITTING = f"""
 {_VALID} AND (:offer = '' OR o.kind = :offer) AND o.branch IN ('', c.branch)
   AND (o.segment = '' OR EXISTS (SELECT 1 FROM segment_member x
     WHERE x.external_userid = c.external_userid AND x.segment = o.segment))
+  AND (o.condition <> 'birthday' OR substr(c.next_birthday_on, 1, 7) = substr(:on, 1, 7))
+  AND (o.condition <> 'membership_age' OR EXISTS (SELECT 1 FROM follow f
+    WHERE f.external_userid = c.external_userid AND f.ended_at IS NULL
+      AND date(f.since_at / 1000, 'unixepoch') <= date(:on, '-365 days')))
   AND o.taken < o.stock AND NOT EXISTS (SELECT 1 FROM benefit b WHERE b.offer_code = o.code
     AND b.status <> 'free' AND (b.external_userid = c.external_userid
       OR b.external_userid IN ({IDS_OF.format("c.external_userid")})))

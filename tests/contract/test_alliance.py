@@ -222,6 +222,25 @@ def test_somebody_is_planned_only_when_an_offer_fits_day_branch_and_segment(
     assert planned == branch.plan()
 
 
+@pytest.mark.parametrize(
+    ("condition", "changed", "planned"),
+    [
+        ("生日", "customer SET next_birthday_on = '2026-11-29'", 1),
+        ("生日", "customer SET next_birthday_on = '2026-12-01'", 0),
+        ("生日", "customer SET next_birthday_on = NULL", 0),
+        ("会员年限", "follow SET since_at = 1763900000000", 1),  # 23 November 2025
+        ("会员年限", "follow SET since_at = 1764100000000", 0),  # 25 November 2025
+    ],
+)
+def test_nobody_is_told_of_a_condition_that_they_cannot_meet(
+    branch: Branch, take: Take, condition: str, changed: str, planned: int
+) -> None:
+    take(NOODLES.replace("签到", condition))
+    meet(branch, "wm_a")
+    branch.store.write(lambda db: db.run(f"UPDATE {changed}"))
+    assert planned == branch.plan()
+
+
 def test_an_offer_for_a_segment_reaches_its_members_and_before_the_common_one(
     branch: Branch, take: Take
 ) -> None:
