@@ -207,6 +207,18 @@ def test_a_form_without_its_token_changes_nothing(madeup: MadeUp, head: Caller) 
     assert len(approvals.versions(madeup.database.read(), "birthday")) == 1
 
 
+@pytest.mark.parametrize(
+    ("audience", "told"),
+    [
+        ("everyone", "对象 所有符合的客户"),
+        ("\n  layer: [high, private]\n  segment: [senior]", "对象 高端或私行、老年客群"),
+    ],
+)
+def test_a_version_says_in_words_whom_it_is_for(head: Caller, audience: str, told: str) -> None:
+    page = write(head, SHIPPED.replace("audience: everyone", f"audience: {audience}"))
+    assert told in head.get(page).text
+
+
 def test_unknown_versions_and_acts_are_not_there(head: Caller) -> None:
     page = write(head)
     assert head.get("/campaigns/birthday/99").status == 404
