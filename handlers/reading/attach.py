@@ -35,7 +35,7 @@ _ON_THE_SPOT = re.compile("当天|当场|那天|当日|现场|进场就|一进�
 _REACH = 3
 """Clauses away that a date or sum may stand from its verb when nothing else claims it."""
 _PAST = re.compile(
-    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进包送随发报刷装请订换修租还补垫投汇]了(?!再|就)|过了|了的$|[到发收打结转给付交领取存买卖]的$|的时候"
+    "已经|刚刚|刚|当时|那会|那时候|早就|上回|上次|[收付花交打转取给买结生搬卖退提拿领掉欠存捐借缴进包送随发报刷装请订换修租还补垫投汇]了(?!再|就)|过了|了的$|[到发收打结转给付交领取存买卖提]的$|的时候"
 )
 _FELL_DUE = re.compile("(?:到期|到|满期|满|下来|到账|发)了")
 _LATELY = 10
@@ -85,7 +85,7 @@ _MOVES = re.compile(
 _REPEATED = re.compile("每个?(?:月|年|周|星期|礼拜)?的?$")
 """每月20号 is no day of its own."""
 _MONEY_TALK = re.compile(
-    "[万块钱款费元账存取贷租押奖礼花]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了|还[我他她给]"
+    "[万块钱款费元账存取贷租押奖礼花]|转了?给|转账|汇|付|工资|定期|到期|利息|理财|基金|国债|红包|彩礼|[交缴捐卖买还欠]了|[随包封](?:了|个|上|出)|还[我他她给]"
 )
 """Without such words a bare number is no sum."""
 _LEARNT = re.compile("我?才(?:晓得|知道|听说|发现|看到|想起)")
@@ -305,7 +305,22 @@ class Attachments:
                     if had is None or _vague(had) or self._moves(new):
                         out[index] = self._better(had, new)
                     break
+        self._narrow(out, readings, found)
         return out
+
+    def _narrow(self, out: dict[int, _Kind], readings: list[Reading], found: list[_Kind]) -> None:
+        """下个月要还 两万五 1月18号: the day within that month, named in a free clause."""
+        for index, had in out.items():
+            if not isinstance(had, When) or had.days.grain != "month":
+                continue
+            clauses = self._around(readings[index], past_own=True)
+            inside = [
+                item
+                for item in found
+                if self._message.clause_at(item.start) in clauses and _within(item, had)
+            ]
+            if len(inside) == 1:
+                out[index] = inside[0]
 
     def _moves(self, item: Amount | When) -> bool:
         """三号给他: the day on which the money itself goes."""
@@ -418,6 +433,13 @@ class Attachments:
 def _near_day(when: When) -> bool:
     """三天后 is exact; 两个月后 and 还有两年 are rough when a date stands beside them."""
     return (when.days.grain == "day") and when.exact
+
+
+def _within(item: Amount | When, month: When) -> bool:
+    if not isinstance(item, When) or item.days.grain != "day":
+        return False
+    day, first, last = item.days.first, month.days.first, month.days.last
+    return None not in (day, first, last) and first <= day <= last
 
 
 def _vague(item: Amount | When) -> bool:

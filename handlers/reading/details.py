@@ -56,6 +56,9 @@ _OURS = re.compile("你们|你家|你行|贵行|咱行|这边|本行")
 _KEYS_OF_INTEGER = ("count", "age", "party", "month", "day", "year")
 _LIMITS = {"count": (1, 12), "age": (0, 45), "party": (1, 50), "month": (1, 12), "day": (1, 31)}
 
+_PAID = re.compile("[交缴续]个?[了掉]?(保险|车险|社保|医保|养老保险|罚款)")
+"""货车要交保险: what is paid, not whose it is."""
+
 
 def complete(
     readings: list[Reading], message: Message, attachments: Attachments, words: Words
@@ -226,6 +229,9 @@ def _what_for(
     sums = [span for span in reading.spans if span[1] <= whole[1]][:1]
     own = [message.clauses[message.clause_at(span[0])] for span in sums]
     goes = reading.frame.type is FactType.OUTFLOW
+    paid = _PAID.search(text, *whole) if goes else None
+    if paid:
+        return paid[1]
     first = max(reading.clauses[0] - 2, 0)
     wide = (message.clauses[first][0], whole[1])
     for start, end in (*own, whole, wide):

@@ -12,7 +12,7 @@ from handlers.reading.numerals import integer
 _D = "一二三四五六七八九"
 _LUNAR_WORD = re.compile("农历|阴历|旧历|老历|古历")
 _SOLAR_WORD = re.compile("阳历|公历|新历|国历|西历")
-_SOLAR_SAID = re.compile(f"是(?:{_SOLAR_WORD.pattern})")
+_SOLAR_SAID = re.compile(f"(?<![写登填印报记]的)(?<![写登填印报记]着)是(?:{_SOLAR_WORD.pattern})")
 """腊月初一 is lunar whatever is said of 阳历, unless that is what it is."""
 _LUNAR_SHAPE = re.compile(rf"正月|冬月|腊月|(?<![年])初[{_D}十]|廿")
 _BIRTH = re.compile(
