@@ -439,7 +439,7 @@ def _within(item: Amount | When, month: When) -> bool:
     if not isinstance(item, When) or item.days.grain != "day":
         return False
     day, first, last = item.days.first, month.days.first, month.days.last
-    return None not in (day, first, last) and first <= day <= last
+    return bool(day and first and last and first <= day <= last)
 
 
 def _vague(item: Amount | When) -> bool:
