@@ -62,10 +62,16 @@ class TextSeen:
     personal: tuple[str, ...] = ()
 
 
+class _NoWayToRefuse(Invalid):
+    """This person could not say that they want no more (C6)."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Worded:
     text: str
     by_name: bool
+    lacks: str = "K1"
+    """The rule by which there are no words."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,8 @@ class Judge:
             by_name, text = self.render(db, campaign, push, at, offering)
         except Invalid as missing:
             log.warning("text could not be rendered", push=push["id"], reason=str(missing))
-            return _Worded("", by_name=False)
+            rule = "C6" if isinstance(missing, _NoWayToRefuse) else "K1"
+            return _Worded("", by_name=False, lacks=rule)
         return _Worded(text, by_name=by_name)
 
     def _seen(self, push: Row, permit: Permit | None, worded: _Worded | None) -> TextSeen | None:
@@ -198,7 +205,8 @@ class Judge:
             return Judged(push, decision, permit=permit)
         if worded is None or not worded.text:
             # K1: a missing word means no send, never a gap in the text.
-            return Judged(push, Decision(Answer.DROP, ("K1",)), permit=permit)
+            lacks = worded.lacks if worded else "K1"
+            return Judged(push, Decision(Answer.DROP, (lacks,)), permit=permit)
         if set(self.rules.to_review(campaign, worded.text)) - permit.reviewed:
             # A value brought a word in that nobody has looked at in this text.
             return Judged(push, Decision(Answer.HOLD, ("K2",), at + LOOK_AGAIN), permit=permit)
@@ -307,10 +315,10 @@ class Judge:
         if answer is not None and answer.agreed:
             return self.rules.words.stop_way()
         if push["channel"] == Channel.MOMENTS:
-            raise Invalid("朋友圈里没有每人一个的退订链接,会话不能读取的客户看不到这一条")
+            raise _NoWayToRefuse("朋友圈里没有每人一个的退订链接,会话不能读取的客户看不到这一条")
         link = self.out_link(push)
         if not link:
-            raise Invalid("没有可用的退订办法:会话不能读取,也没有设置 QUNGUAN_PUBLIC_URL")
+            raise _NoWayToRefuse("没有可用的退订办法:会话不能读取,也没有设置 QUNGUAN_PUBLIC_URL")
         return self.rules.words.stop_way(link)
 
     def _address(self, db: Db, push: Row, who: Row) -> str:

@@ -659,7 +659,7 @@ def test_C6_without_a_working_way_out_there_is_no_send(branch: Branch) -> None:
     branch.only("tea")
     branch.plan()
     branch.send()
-    assert branch.decisions("wm_a") == [("drop", '["K1"]')]
+    assert branch.decisions("wm_a") == [("drop", '["C6"]')]
 
 
 # -- planning again

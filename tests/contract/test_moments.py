@@ -105,7 +105,7 @@ def test_C6_a_customer_who_could_not_write_back_that_they_want_no_more_does_not_
     shop.run(EVENT)
     shop.tap()
     assert shop.seen() == ["wm_a"]
-    assert shop.branch.decisions("wm_unread")[-1] == ("drop", '["K1"]')
+    assert shop.branch.decisions("wm_unread")[-1] == ("drop", '["C6"]')
 
 
 def test_a_tag_that_cannot_be_set_means_no_moment(shop: MomentShop) -> None:
