@@ -16,21 +16,9 @@ from bot.clock import SHANGHAI
 from bot.running import import_sheet
 from bot.sandbox.app import running_sandbox
 from bot.sandbox.town import Staffers, Story, Town, core_files, load_town, populate
-from bot.sandbox.town.people import Line
 
 TODAY = MORNING.date()
 OPENING = datetime(2026, 12, 1, 8, 55, tzinfo=SHANGHAI)
-
-
-class PatientStory(Story):
-    """New friends write when they were greeted: WeCom takes no greeting once they wrote."""
-
-    def _play(self, line: Line) -> None:
-        super()._play(line)
-        if line.do == "add_friend":
-            who = self._town.people[line.who].external_userid
-            world = self._stage._world
-            until(lambda: world.delivered(channel="welcome", external_userid=who), what="greeted")
 
 
 class Demo:
@@ -76,7 +64,7 @@ def demo(
         with branch.start():
             staffers = Staffers(sandbox.world, town, pace=50.0)
             staffers.start()
-            story = PatientStory(sandbox.world, town, pace=6.0)
+            story = Story(sandbox.world, town, pace=6.0)
             story.start()
             assert story.told.wait(60)
             story.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 from bot.errors import Invalid
@@ -16,17 +17,21 @@ class Story(threading.Thread):
 
     Args:
         pace: How many times faster than real time; 1 takes 110 seconds for the live part.
+        patience: Seconds that a new friend waits for the welcome before going on; nobody who
+            has written already can be welcomed.
 
     Attributes:
         skipped: Lines that had become impossible, because a visitor changed the world first.
         told: Set when the live part is over.
     """
 
-    def __init__(self, world: World, town: Town, pace: float = 1.0) -> None:
+    def __init__(self, world: World, town: Town, pace: float = 1.0, patience: float = 20.0) -> None:
         super().__init__(name="sandbox-story", daemon=True)
+        self._world = world
         self._town = town
         self._stage = Stage(world, town)
         self._pace = pace
+        self._patience = patience
         self._stopping = threading.Event()
         self._running = threading.Event()
         self._running.set()
@@ -34,13 +39,15 @@ class Story(threading.Thread):
         self.told = threading.Event()
 
     def run(self) -> None:
-        """Say each line at its time."""
+        """Say each line at its time; a new friend lets the bot speak first."""
         before = 0.0
         for at, line in self._timeline():
             if not self._wait((at - before) / self._pace):
                 return
             before = at
             self._play(line)
+            if line.do == "add_friend":
+                self._wait_for_welcome(line.who)
 
     def tell(self) -> None:
         """Play the live part at once, in the caller's thread; for tests and training."""
@@ -79,6 +86,14 @@ class Story(threading.Thread):
         self._stopping.wait(max(0.0, seconds))
         self._running.wait()
         return not self._stopping.is_set()
+
+    def _wait_for_welcome(self, who: str) -> None:
+        """On a slow machine the friend would write before the bot had a chance."""
+        person = self._town.people[who].external_userid
+        end = time.monotonic() + self._patience
+        while time.monotonic() < end and not self._stopping.wait(0.05):
+            if self._world.delivered(channel="welcome", external_userid=person):
+                return
 
     def _play(self, line: Line) -> None:
         try:

@@ -164,7 +164,7 @@ def test_the_story_goes_on_without_who_was_thrown_out(world: World, town: Town) 
 
 
 def test_everything_is_said_once_and_then_there_is_silence(world: World, town: Town) -> None:
-    story = Story(world, town, pace=100_000)
+    story = Story(world, town, pace=100_000, patience=0.0)
     story.start()
     story.join(timeout=60)
     texts = Counter(
