@@ -22,6 +22,7 @@ _ALL_BEGIN = timedelta(days=1)
 """After a restore every process begins within this time."""
 _SLACK = timedelta(minutes=5)
 """Our clock and WeCom's may differ so much."""
+_LATE = timedelta(minutes=2)
 _LAST_MADE = """
 SELECT max(created_at) FROM send_task WHERE wecom_msgid IS NOT NULL AND created_at < :before
 """
@@ -33,6 +34,7 @@ class Doubts:
 
     Args:
         words: Names what the bot keeps in WeCom's library.
+        late: How old WeCom's results may be: a member may have tapped before a cancellation.
     """
 
     database: Database
@@ -40,6 +42,7 @@ class Doubts:
     clock: Clock
     wecom: WeComClient
     words: Callable[[str, str], str]
+    late: timedelta = _LATE
     _earlier: dict[str, list[GroupMsg]] = field(default_factory=dict, init=False, repr=False)
 
     def way(self, task: Row) -> Way:
@@ -54,6 +57,10 @@ class Doubts:
     def results(self, task: Row) -> list[SendResult]:
         """What became of the task's recipients, as far as WeCom tells."""
         return self.way(task).results(MsgId(task["wecom_msgid"]), self._recipients(task))
+
+    def is_proven(self, task: Row, now: int) -> bool:
+        """Whether results that are read now tell of all that was sent before the cancellation."""
+        return bool(now - (task["cancelled_at"] or 0) >= self.late / timedelta(milliseconds=1))
 
     def in_hand(self, task: Row) -> bool:
         """A thread of this process is waiting for the answer just now."""

@@ -350,7 +350,7 @@ class MassSender:
         if not pushes.pushes_of(db, task["id"]):
             done = "cancelled" if task["status"] == "cancelling" else "done"
             pushes.move_task(db, task["id"], done, now)
-        elif task["status"] == "cancelling":
+        elif task["status"] == "cancelling" and self.doubts.is_proven(task, now):
             self._replan(db, task["id"], now)
         return settled
 

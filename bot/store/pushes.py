@@ -256,7 +256,8 @@ def move_task(db: Db, task_id: int, status: str, now: int, **values: Any) -> Non
         f"UPDATE send_task SET status = :status{names},"
         " called_at = CASE WHEN :status = 'calling' THEN :now ELSE called_at END,"
         " accepted_at = CASE WHEN :status = 'accepted' AND accepted_at IS NULL THEN :now"
-        " ELSE accepted_at END WHERE id = :id",
+        " ELSE accepted_at END, cancelled_at = CASE WHEN :status = 'cancelling'"
+        " AND cancelled_at IS NULL THEN :now ELSE cancelled_at END WHERE id = :id",
         status=status,
         now=now,
         id=task_id,

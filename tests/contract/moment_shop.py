@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from branch_world import Branch
@@ -69,6 +70,7 @@ class MomentShop:
         address = "https://qunguan.dongshan-bank.example"
         watch = self.platform.monotonic
         mass = MassSender(store, vault, clock, rules, wecom, address, watch)
+        mass.doubts.late = timedelta(0)  # this WeCom tells at once
         self.chaser = Chaser(store, clock, rules, wecom)
 
         def perform(errand: Errand) -> Effect | None:

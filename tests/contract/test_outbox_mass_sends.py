@@ -1162,3 +1162,34 @@ def test_a_text_in_the_outbox_never_holds_words_or_names(branch: Branch) -> None
     branch.send()
     payloads = [row["payload"] for row in branch.store.read().rows("SELECT payload FROM outbox")]
     assert payloads == ['{"task_id": 1}']
+
+
+def test_I2_results_that_are_older_than_the_cancellation_send_nobody_the_same_twice(
+    branch: Branch,
+) -> None:
+    branch.mass.doubts.late = timedelta(minutes=2)
+    for who in ("wm_a", "wm_b", "wm_c"):
+        branch.meet(who, birthday=BORN)
+    branch.plan()
+    branch.send()
+    branch.refuse("wm_b")
+    branch.work()
+    # The member had tapped just before; WeCom tells only now.
+    branch.wecom.tasks[0].sent["wm_a"] = 1
+    branch.settle()
+    assert branch.statuses() == {"wm_a": "confirmed", "wm_b": "dropped", "wm_c": "tasked"}
+    assert [task.customers for task in branch.wecom.tasks[1:]] == [["wm_c"]]
+
+
+def test_what_was_not_sent_waits_until_the_results_prove_it(branch: Branch) -> None:
+    branch.mass.doubts.late = timedelta(minutes=2)
+    for who in ("wm_a", "wm_b"):
+        branch.meet(who, birthday=BORN)
+    branch.plan()
+    branch.send()
+    branch.refuse("wm_b")
+    branch.work()
+    branch.settle(1)
+    assert (branch.tasks(), len(branch.wecom.tasks)) == (["cancelling"], 1)
+    branch.settle(3)
+    assert (branch.tasks(), len(branch.wecom.tasks)) == (["cancelled", "accepted"], 2)
