@@ -1,9 +1,9 @@
 # One command each; every target is safe to repeat. See README.md.
 PYTHON ?= python3
 BIN := .venv/bin
-# Tests wait more than they compute: three at a time fill two cores. The benchmarks stay together.
+# Tests wait more than they compute: three at a time fill two cores. A file stays together.
 TESTERS ?= 3
-PYTEST := $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 .PHONY: install install-test run test check bench faults release clean
 

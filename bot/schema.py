@@ -152,7 +152,7 @@ SCHEMA: Mapping[FactType, Mapping[str, Key]] = {
 _NEEDS: Mapping[FactType, tuple[str, ...]] = {
     FactType.CHILDREN: ("count", "stage", "age", "exam"),
     FactType.LIFE_EVENT: ("kind",),
-    FactType.BIRTHDAY: ("month",),
+    FactType.BIRTHDAY: ("month", "year"),
     FactType.OCCUPATION: ("group", "trade"),
     FactType.HOBBY: ("name",),
     FactType.CONCERN: ("topic",),

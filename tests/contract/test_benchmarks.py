@@ -12,7 +12,6 @@ import pytest
 from benchmarks.__main__ import BENCHMARKS
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("benchmarks")  # they share a folder, a report and the cores
 
 
 def bench(*given: str) -> subprocess.CompletedProcess[str]:

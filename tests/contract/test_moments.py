@@ -289,7 +289,7 @@ def test_a_moment_that_a_restored_store_has_forgotten_is_adopted_and_stopped(
     shop.branch.mass.__dict__.pop("doubts", None)  # the process began anew
     shop.step(1)
     assert shop.made() == 1
-    shop.step(14)  # results may be two minutes old
+    shop.step(4, seconds=60)  # results may be two minutes old
     open_ones = [each for each in shop.world.moments.values() if not each.cancelled]
     assert len(open_ones) == 1
 
