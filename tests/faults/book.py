@@ -55,6 +55,12 @@ class Book:
                 found[who, row["occasion"], row["cycle"], row["step"]] += 1
         return found
 
+    @property
+    def _while_on(self) -> list[dict[str, Any]]:
+        """What a member sends late while the machine is off, nobody can call back."""
+        off, on = self.year.span.off, self.year.span.on
+        return [one for one in self.delivered if not off < _moment(one) < on]
+
     def delivered_on(self, day: date) -> list[datetime]:
         """When customers got something on a day."""
         return [_moment(one) for one in self.delivered if _day(one) == day]
@@ -100,16 +106,11 @@ class Book:
         return [who for (who, _), n in found.items() if n > 1]
 
     def on_another_day(self) -> list[tuple[str, date]]:
-        """Birthday wishes on a day that is not the birthday.
-
-        What a member sends late while the machine is off, nobody can call back.
-        """
-        span = self.year.span
+        """Birthday wishes on a day that is not the birthday."""
         return [
             (one["external_userid"], _day(one))
-            for one in self.delivered
+            for one in self._while_on
             if "生日" in one["text"]
-            and not span.off < _moment(one) < span.on
             and not _is_birthday(self.year.people[one["external_userid"]], _day(one))
         ]
 
@@ -228,7 +229,7 @@ class Book:
     def out_of_hours(self) -> list[datetime]:
         """Sent outside 08:00 to 21:00, or what is no service outside 08:30 to 20:00."""
         found = []
-        for one in self.delivered:
+        for one in self._while_on:
             at = _moment(one)
             minutes = at.hour * 60 + at.minute
             first, last = (480, 1260) if "到期" in one["text"] else (510, 1200)
