@@ -207,6 +207,7 @@ class MassSender:
             reached = self._open_to(waiting)
         except (Refused, Invalid):
             return self._refused(waiting, step)
+        known = self.doubts.made_before(waiting)  # before the gate: nothing comes after it
         began = self.monotonic()
         ready = self.database.write(lambda db: self._begin(db, errand.task_id, reached))
         if ready is None:
@@ -215,7 +216,6 @@ class MassSender:
         if not recipients:
             raise Retry("看得到这条朋友圈的人刚刚变了", 1.0)
         try:
-            known = self.doubts.made_before(task)
             made = (
                 self.doubts.way(task).ask(
                     UserId(task["sender"]), recipients, text, attachments, began + _LONGEST_PAUSE
