@@ -100,6 +100,7 @@ def test_P5_whenever_somebody_refuses_in_a_batch_nothing_is_sent_to_them_any_mor
             shop.tick()
             refusals.moment()
             shop.tick()
+            shop.branch.work()  # who refused while results were read is seen to beside that
             shop.tap(chance, 0.2)
             shop.clock.move(timedelta(minutes=3))
         shop.tap(chance, 1.0)
