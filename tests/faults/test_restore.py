@@ -41,6 +41,7 @@ def test_I2_I3_a_store_of_six_hours_ago_sends_nothing_twice_and_forgets_nobody(
     restore(shop, backup)
     live_a_day(shop, random.Random(f"after {seed}"))
     shop.check()
+    assert set(shop.got().values()) == {1}
     shop.close()
 
 
