@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -93,7 +94,8 @@ def main() -> int:
     given = asked.parse_args()
     if unknown := set(given.names) - set(BENCHMARKS):
         asked.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
-    configure_logging("WARNING")
+    configure_logging("ERROR")
+    logging.disable(logging.WARNING)  # a turn that a busy machine skips shows in the figures
     real_disk(FOLDER)
     pin(0, GENERATOR_CORE)
     print(HEADER, flush=True)
