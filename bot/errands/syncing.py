@@ -214,9 +214,13 @@ class Syncer:
             library = self.wecom.get_corp_tag_list()
 
         def keep(db: Db) -> None:
+            ours = [tag.slug for tag in self.rules.tags]
+            before = people.tag_ids(db, ours)
             gone = people.keep_tags(db, library)
             for tag in self.rules.tags:
                 people.bind_tag(db, tag.group, tag.name, tag.slug)
+            if before and people.tag_ids(db, ours).keys() - before.keys():
+                self._compare_tags(db)  # who came to a new segment before its tag was known
             now = self._now()
             for userid, customer in people.strip_tags(db, gone):
                 outbox.add(db, MarkTags(customer, userid, f"tag-gone-{now}"), now)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from bot.errors import Invalid
 from handlers.reading.numerals import NUMBER
@@ -94,10 +94,16 @@ def compiled(sources: Iterable[str], words: Words) -> re.Pattern[str]:
     """
     written = tuple(sources)
     try:
-        return re.compile("|".join(expression(each, words) for each in written))
+        return _compiled("|".join(expression(each, words) for each in written))
     except (re.error, OverflowError, RecursionError) as wrong:
         shown = "」或「".join(written)
         raise Invalid(f"「{shown}」写错了({wrong}),请检查括号、? 和 *") from None
+
+
+@lru_cache(8192)
+def _compiled(expression: str) -> re.Pattern[str]:
+    """Rules that are loaded again under a running bot are mostly those that it has already."""
+    return re.compile(expression)
 
 
 def expression(source: str, words: Words) -> str:

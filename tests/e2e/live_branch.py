@@ -78,6 +78,9 @@ class HandClock:
         self.move(moment - self.now())
 
 
+_BUSY = 3
+
+
 def until(
     condition: Callable[[], Any],
     seconds: float = 15.0,
@@ -87,15 +90,17 @@ def until(
     """Wait for a condition; what it gave when it was true. ``nudge`` is called before each look.
 
     Raises:
-        AssertionError: It did not become true in time.
+        AssertionError: It did not become true in ``seconds`` of an idle machine. A machine that
+            does other work as well gets more of them: how fast it is, is for the benchmarks.
     """
-    end = time.monotonic() + seconds
+    patience = _BUSY * seconds
+    end = time.monotonic() + patience
     while True:
         nudge()
         found = condition()
         if found:
             return found
-        assert time.monotonic() < end, f"not within {seconds} s: {what or condition.__name__}"
+        assert time.monotonic() < end, f"not within {patience} s: {what or condition.__name__}"
         time.sleep(0.02)
 
 

@@ -130,6 +130,21 @@ def test_a_corp_tag_deleted_by_hand_is_made_again_and_put_back_on_its_customers(
     assert "大额存单" in branch.tags(LI, customer)
 
 
+def test_customers_who_came_to_a_segment_before_its_tag_was_known_get_it_at_once(
+    branch: Branch,
+) -> None:
+    customer = branch.customer("周小满", LI)
+    branch.settle()
+    # As after a rule that is new: the bot has not learned its tag's id yet.
+    branch.bot.database.write(lambda db: db.run("DELETE FROM corp_tag WHERE name = '大额存单'"))
+    branch.world.say(customer, QUESTION, peer=LI)
+    branch.settle()
+    assert branch.tags(LI, customer).isdisjoint({"大额存单"})
+    branch.errand(SyncTags("test"))
+    branch.settle()
+    assert "大额存单" in branch.tags(LI, customer)
+
+
 def test_a_tag_taken_off_by_hand_while_nobody_called_back_is_found_missing(
     branch: Branch,
 ) -> None:

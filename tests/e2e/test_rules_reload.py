@@ -61,6 +61,7 @@ def test_a_new_segment_gets_its_members_and_its_tag(own_rules: tuple[Branch, Pat
     customer = branch.customer("王芳", LI)
     branch.settle()
     say(branch, customer, "周末就爱去水库钓鱼")
+    before = branch.bot.rule_watch.version
     with (config / "rules/segments.yaml").open("a", encoding="utf-8") as file:
         file.write(
             "\nanglers:\n  label: 钓友\n  version: 1\n  tag: true\n"
@@ -69,11 +70,10 @@ def test_a_new_segment_gets_its_members_and_its_tag(own_rules: tuple[Branch, Pat
             "  counter_examples:\n    爱读书: {fact: interest.hobby, name: 读书}\n"
         )
     branch.until(
-        lambda: "钓友" in branch.tags(LI, customer),
-        40,
-        "the tag",
-        lambda: branch.later(seconds=5),
+        lambda: branch.bot.rule_watch.version != before, 40, "the rules", branch.bot.ringer.tick
     )
+    branch.later(seconds=5)  # far from the next hourly comparison
+    branch.until(lambda: "钓友" in branch.tags(LI, customer), 10, "the tag", branch.bot.ringer.tick)
     members = branch.rows("SELECT external_userid FROM segment_member WHERE segment = 'anglers'")
     assert [customer] == [row[0] for row in members]
 

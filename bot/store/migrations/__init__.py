@@ -19,6 +19,8 @@ HEAD = "r0021"
 _FUNCTIONS = Path(__file__).parent / "functions.sql"
 _ONE_AT_A_TIME = 7_201_002
 _OLDEST_SERVER = 140_000
+_PATIENCE_SECONDS = 60
+"""How long a process waits while another one migrates."""
 
 
 def revision_of(place: Path | str) -> str | None:
@@ -84,11 +86,19 @@ def upgrade(place: Path | str) -> bool:
 
 
 def _open(place: Path | str) -> Engine:
-    from sqlalchemy import create_engine  # noqa: PLC0415  # as above
+    """An engine whose statements, those that make tables too, are one change of the database.
+
+    Python's driver would commit each ``CREATE`` by itself: a death between two of them would
+    leave a store that no later start can read.
+    """
+    from sqlalchemy import create_engine, event  # noqa: PLC0415  # as above
 
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)
-        return create_engine(f"sqlite:///{place}")
+        engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": _PATIENCE_SECONDS})
+        event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
+        event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
+        return engine
     return create_engine("postgresql+psycopg://" + place.split("://", 1)[1])
 
 

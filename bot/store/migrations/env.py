@@ -1,4 +1,4 @@
-"""What Alembic runs: one connection handed in, every step in its own transaction."""
+"""What Alembic runs: one connection handed in, whose transaction holds every step."""
 
 from __future__ import annotations
 
