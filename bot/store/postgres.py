@@ -286,6 +286,7 @@ class Postgres:
             each.connection.close()
 
 
+_PATIENCE_MS = 3_000
 _IDLE = psycopg.pq.TransactionStatus.IDLE
 
 
@@ -293,15 +294,20 @@ _IDLE = psycopg.pq.TransactionStatus.IDLE
 def sole_use_of_database(url: str) -> Iterator[None]:
     """Hold a database while one process alone works on it.
 
+    The server lets go of a process that ended a moment after its end; a restart waits for that.
+
     Raises:
         Invalid: Another bot holds it.
     """
     connection = Connection(url, writing=True)
     try:
-        if not connection.execute(f"SELECT pg_try_advisory_lock({_SOLE_USE})").fetchone()[0]:
+        connection.execute(f"SET lock_timeout = {_PATIENCE_MS}")
+        try:
+            connection.execute(f"SELECT pg_advisory_lock({_SOLE_USE})")
+        except psycopg.errors.LockNotAvailable:
             raise Invalid(
                 "这个数据库正由另一个群管使用:请先停掉它;要多个进程一起运行,请设置 REDIS_URL"
-            )
+            ) from None
         yield
     finally:
         connection.close()
