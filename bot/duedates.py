@@ -26,7 +26,7 @@ def raise_overdue(
     """Tell the branch head, or compliance, of each late request once; how many there were."""
     found = rights.overdue(db, today.isoformat())
     for row in found:
-        above = _above(db, row, _ABOVE, {row["owner"]})
+        above = somebody_above(db, row, _ABOVE, {row["owner"]})
         rights.mark_raised(db, row["id"], above, now)
         rights.add_step(db, row["id"], "bot", "raised", now, above)
         subject = f"rights:{row['id']}"
@@ -38,7 +38,7 @@ def raise_overdue(
 
 def ask_to_decide(db: Db, row: Row, today: date, label: Label) -> TellStaff | None:
     """The message to whoever can be the second person; None when there is nobody."""
-    second = _above(db, row, _DECIDE, {row["owner"], row["opened_by"]})
+    second = somebody_above(db, row, _DECIDE, {row["owner"], row["opened_by"]})
     return _message(db, row, second, "staff_right_waiting", today, label) if second else None
 
 
@@ -47,7 +47,7 @@ def tell_owner(db: Db, row: Row, today: date, label: Label) -> TellStaff:
     return _message(db, row, row["owner"], "staff_right_approved", today, label)
 
 
-def _above(db: Db, row: Row, roles: tuple[str, ...], but: set[str]) -> str:
+def somebody_above(db: Db, row: Row, roles: tuple[str, ...], but: set[str]) -> str:
     """The head of the branch, else compliance, the city, an admin; none of those left out."""
     found = db.rows(
         "SELECT userid, role, branch FROM staff WHERE active = 1"

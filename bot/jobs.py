@@ -11,6 +11,7 @@ import structlog
 from bot import inbox, outbox, signups
 from bot.actions import CheckAgreement, KeepGroupWelcome, PullArchive, Reconcile, SyncTags
 from bot.clock import SHANGHAI, Clock, today
+from bot.complaints import remind
 from bot.duedates import raise_overdue
 from bot.errands.mass import MassSender
 from bot.errands.others import OtherMasses
@@ -79,6 +80,7 @@ class Jobs:
             Job("case_deadlines", self.case_deadlines, every=30 * second),
             Job("pull_archive", self.pull_archive, every=30 * second),
             Job("rights_overdue", self.rights_overdue, every=10 * minute),
+            Job("complaints_to_settle", self.complaints_to_settle, every=10 * minute),
             Job("tell_sign_ups", self.tell_sign_ups, every=minute),
             Job("expire_tasks", self.expire_tasks, every=minute),
             Job("read_others", self.read_others, every=10 * minute),
@@ -223,14 +225,15 @@ class Jobs:
         ]
 
     def case_deadlines(self, fence: Fence, _due: datetime) -> int:
-        """Tell the branch head of cases that nobody dealt with in time, once."""
+        """Tell the branch head, else the city, of cases that nobody dealt with in time, once."""
 
         def raise_all(db: Db) -> int:
             rings.check(db, fence)
             now = self._now()
             overdue = cases.overdue(db, now)
             for case in overdue:
-                head = people.branch_head(db, case["branch"])
+                but = {case["assignee"], *case["concerned"].split(",")}
+                head = people.in_charge(db, case["branch"], but)
                 if head is None or not cases.raise_case(db, case["id"], head, now):
                     continue
                 journal.note(
@@ -254,6 +257,11 @@ class Jobs:
         return self._fenced(
             fence, lambda db: raise_overdue(db, day, self._now(), label, outbox.add)
         )
+
+    def complaints_to_settle(self, fence: Fence, _due: datetime) -> int:
+        """Complaints near their last day are told to their handlers, late ones above them."""
+        day = today(self.clock)
+        return self._fenced(fence, lambda db: remind(db, day, self._now(), outbox.add))
 
     def tell_sign_ups(self, fence: Fence, _due: datetime) -> int:
         """Tell owners who signed up, changed or moved up: one message an event, not one each."""

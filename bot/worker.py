@@ -25,6 +25,7 @@ from bot.actions import (
     SignUp,
 )
 from bot.clock import Clock
+from bot.complaints import COMPLAINT, Handling, handling_of, is_about
 from bot.dispatch import Handlers, suggest_handler
 from bot.errors import Invalid, Retry
 from bot.events import Event
@@ -294,13 +295,12 @@ class Worker:
         who = people.customer(db, change.customer)
         if who is None:
             return
-        first = people.responsible_for(db, change.customer, change.chat_id)
-        if change.kind == ADVICE:
-            first = adviser_of(db, self._rules, change.topic, first, who["branch"])
-        assignee = first or people.in_charge(db, who["branch"])
-        if assignee is None:
+        handling = self._handling(db, change, who["branch"], now)
+        if handling.handler is None:
             journal.note(db, "case_without_owner", now, customer=change.customer)
-            return
+            if change.kind != COMPLAINT:
+                return
+        assignee = handling.handler or UserId("")
         member = people.staff(db, assignee)
         at = self._rules.moment(now)
         case_id = cases.open_case(
@@ -315,6 +315,9 @@ class Worker:
             at=now,
             deadline=int(self._rules.deadline(change.kind, at, change.topic).timestamp() * 1000),
             quiet_since=now - change.quiet_days * _DAY_MS,
+            settle_by=handling.settle_by,
+            settle_days=handling.settle_days,
+            concerned=",".join(handling.concerned),
         )
         if case_id is None:
             return
@@ -324,12 +327,22 @@ class Worker:
             now,
             customer=change.customer,
             chat_id=change.chat_id,
-            userid=assignee,
+            userid=assignee or None,
             ref=case_id,
             case=change.kind,
             topic=change.topic,
         )
         yield CaseOpened(case_id, change.kind, change.customer, assignee, at)
+
+    def _handling(self, db: Db, change: OpenCase, branch: str, now: int) -> Handling:
+        """Who acts; nobody advises without a certificate, and nobody judges their own case."""
+        first = people.responsible_for(db, change.customer, change.chat_id)
+        if change.kind == COMPLAINT:
+            vault = self._listener.vault
+            return handling_of(db, self._rules, vault, change, branch, first, now)
+        if change.kind == ADVICE:
+            first = adviser_of(db, self._rules, change.topic, first, branch)
+        return Handling(first or people.in_charge(db, branch))
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
@@ -385,10 +398,10 @@ def keep_sign_up(db: Db, change: SignUp | SignOff, now: int, at: datetime) -> Si
 def close_case(db: Db, change: CloseCase, rules: Rulebook, now: int) -> Iterator[CaseClosed]:
     """Record an outcome; 稍后 keeps the case open until the next branch day ends.
 
-    A second press only updates the card.
+    A second press only updates the card; nobody closes a complaint about themself.
     """
     case = cases.case(db, change.case_id)
-    if case is None:
+    if case is None or is_about(case, change.by):
         return
     at = rules.moment(now)
     if change.outcome == LATER:

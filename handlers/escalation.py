@@ -107,7 +107,7 @@ def _layer(moved: Iterable[str]) -> int | None:
     return None
 
 
-@on(CaseOpened)
+@on(CaseOpened, when=lambda event: bool(event.assignee))
 def card_to_assignee(event: CaseOpened, _known: Known) -> Iterator[SendCard]:
     """The evidence, and one button for the likely act."""
     yield SendCard(event.case_id, event.assignee)

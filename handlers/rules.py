@@ -18,6 +18,7 @@ from bot.schema import SCHEMA
 from bot.yamlfile import Place, Section, load_section
 
 PRODUCTS = SCHEMA[FactType.PRODUCT_INTEREST]["product"].options
+COMPLAINTS = SCHEMA[FactType.COMPLAINT]["topic"].options
 CALLING = (
     "interest",
     "complaint",
@@ -342,12 +343,14 @@ class EscalationRules:
 
     Attributes:
         ahead_days: By kind, how many days before a day that was named a person is called.
+        about_staff: Topics of complaints that are about whoever serves the customer.
     """
 
     products: frozenset[str]
     quiet_days: Mapping[str, int]
     person_words: tuple[str, ...] = ()
     ahead_days: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    about_staff: frozenset[str] = frozenset()
 
     def wants_person(self, text: str) -> bool:
         """Whether somebody in customer service asks for a person."""
@@ -365,15 +368,17 @@ def load_escalation(path: Path) -> EscalationRules:
     quiet: dict[str, int] = {}
     person_words: list[str] = []
     ahead: dict[str, tuple[int, ...]] = {}
+    about: list[str] = []
     for kind in top.keys():  # noqa: SIM118  # not a dict
         section = top.section(kind)
         if kind not in CALLING:
             raise top.place(kind).wrong(f"不认识 {kind},可用的有:{'、'.join(CALLING)}")
         products += [each.choice(PRODUCTS) for each in section.values("products")]
         person_words += [each.text(20) for each in section.values("person_words")]
+        about += [each.choice(COMPLAINTS) for each in section.values("about_staff")]
         if days := section.values("ahead_days"):
             ahead[kind] = tuple(each.whole(1, 90) for each in days)
         quiet[kind] = section.value("quiet_days").whole(0, 365)
         section.close()
     top.close()
-    return EscalationRules(frozenset(products), quiet, tuple(person_words), ahead)
+    return EscalationRules(frozenset(products), quiet, tuple(person_words), ahead, frozenset(about))

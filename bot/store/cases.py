@@ -7,8 +7,10 @@ from bot.store.db import Db, Row
 
 _OPEN = """
 INSERT INTO escalation
-  (key, kind, topic, external_userid, chat_id, branch, assignee, fact_id, opened_at, deadline_at)
-VALUES (:key, :kind, :topic, :customer, :chat, :branch, :assignee, :fact, :at, :deadline)
+  (key, kind, topic, external_userid, chat_id, branch, assignee, fact_id, opened_at, deadline_at,
+   settle_by, settle_days, concerned)
+VALUES (:key, :kind, :topic, :customer, :chat, :branch, :assignee, :fact, :at, :deadline,
+  :settle_by, :settle_days, :concerned)
 ON CONFLICT (key) DO NOTHING
 """
 # The same matter is not opened twice: neither while a case runs nor soon after it.
@@ -20,6 +22,13 @@ WHERE external_userid = :customer AND kind = :kind AND topic = :topic
 _OVERDUE = """
 SELECT * FROM escalation
 WHERE status = 'open' AND raised_at IS NULL AND deadline_at <= :now ORDER BY deadline_at
+"""
+_TO_SETTLE = """
+SELECT e.* FROM escalation e
+WHERE e.status = 'open' AND e.settle_by <> '' AND e.settle_by <= :by
+  AND NOT EXISTS (SELECT 1 FROM escalation_step s
+    WHERE s.escalation_id = e.id AND s.step = :step AND s.note = e.settle_by)
+ORDER BY e.settle_by, e.id
 """
 
 
@@ -36,8 +45,15 @@ def open_case(
     at: int,
     deadline: int,
     quiet_since: int,
+    settle_by: str = "",
+    settle_days: int = 0,
+    concerned: str = "",
 ) -> int | None:
-    """Open a case unless the same one is open or was opened after ``quiet_since``; its id."""
+    """Open a case unless the same one is open or was opened after ``quiet_since``; its id.
+
+    A complaint has a last day (``settle_by``), so many days after it was heard, and perhaps
+    employees whom it is about (``concerned``, with commas).
+    """
     if db.value(_RECENT, customer=customer, kind=kind, topic=topic, since=quiet_since):
         return None
     case_id = db.insert(
@@ -52,6 +68,9 @@ def open_case(
         fact=fact_id,
         at=at,
         deadline=deadline,
+        settle_by=settle_by,
+        settle_days=settle_days,
+        concerned=concerned,
     )
     if not case_id:
         return None
@@ -101,6 +120,36 @@ def put_off(db: Db, case_id: int, by: UserId, at: int, deadline: int) -> bool:
     if moved:
         add_step(db, case_id, by, "later", at)
     return bool(moved)
+
+
+def ask_extension(db: Db, case_id: int, by: str) -> bool:
+    """Somebody wants more time for a complaint; False when that waits already or it is closed."""
+    return bool(
+        db.run(
+            "UPDATE escalation SET extend_by = :by WHERE id = :id AND extend_by = ''"
+            " AND status = 'open'",
+            by=by,
+            id=case_id,
+        )
+    )
+
+
+def answer_extension(db: Db, case_id: int, settle_by: str, settle_days: int) -> bool:
+    """The last day as it is after the answer; False when it was answered before."""
+    return bool(
+        db.run(
+            "UPDATE escalation SET extend_by = '', settle_by = :day, settle_days = :days"
+            " WHERE id = :id AND extend_by <> '' AND status = 'open'",
+            day=settle_by,
+            days=settle_days,
+            id=case_id,
+        )
+    )
+
+
+def to_settle(db: Db, by: str, step: str) -> list[Row]:
+    """Open complaints whose last day is ``by`` or before, without this step for that day."""
+    return db.rows(_TO_SETTLE, by=by, step=step)
 
 
 def overdue(db: Db, now: int) -> list[Row]:

@@ -272,6 +272,10 @@ class EscalationAnswer(Answer):
     assignee: str
     opened_at: str | None
     deadline: str | None
+    settle_by: str | None = Field(description="Of complaints: the day by which they are settled")
+    settle_days: int = Field(description="Days from the first message to it: 15, 30, 60, else 0")
+    extension_asked_by: str | None = Field(description="Who waits for an approval of more time")
+    concerned: list[str] = Field(description="Employees whom a complaint is about")
     status: str
     outcome: str | None
     note: str | None

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from bot.actions import CloseCase
+from bot.complaints import is_about
 from bot.errors import Invalid
 from bot.facts import SENSITIVE_KEYS, FactClass, FactType, classify
 from bot.model import UserId
@@ -121,7 +122,7 @@ def close_case(
     A case that was closed before stays as it is.
 
     Raises:
-        Invalid: The outcome is none of ``OUTCOMES``.
+        Invalid: The outcome is none of ``OUTCOMES``, or the complaint is about the viewer.
     """
     if outcome not in OUTCOMES:
         raise Invalid(f"outcome {outcome!r} 无法识别,应为 {'、'.join(OUTCOMES)} 之一")
@@ -129,6 +130,8 @@ def close_case(
     case = lists.case(db, who, case_id)
     if case is None or case["status"] != "open":
         return case
+    if is_about(case, who.userid):
+        raise Invalid("这件投诉说的是您,要由别人来办")
     services.act(CloseCase(case_id, outcome, UserId(who.userid), note=note))
     now = int(services.clock.now().timestamp() * 1000)
 

@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from bot.errors import Retry
 from bot.web import api, auth, day, docs, event, out, sidebar
-from bot.web.api import Problem, problem_answer
 from bot.web.auth import Forged, NotSignedIn, Sessions
+from bot.web.calling import BROKEN, PROBLEMS, Problem, invalid, problem_answer
 from bot.web.console import (
     activities,
     alliance,
@@ -167,7 +167,7 @@ def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if not _for_machines(request):
         return _trouble(request, 404, "missing")
-    return problem_answer(api.invalid(error.errors()))
+    return problem_answer(invalid(error.errors()))
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -188,7 +188,7 @@ def _not_signed_in(request: Request, error: Exception) -> Response:
 def _trouble(request: Request, status: int, what: str) -> Response:
     """An error as JSON for programs, as a page that says what to do for people."""
     if _for_machines(request):
-        return problem_answer(api.PROBLEMS.get(status, api.BROKEN))
+        return problem_answer(PROBLEMS.get(status, BROKEN))
     pages: Pages = request.app.state.pages
     return pages.bare("trouble.html", code=status, what=what)
 

@@ -7,11 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from bot.clock import today
+from bot.complaints import is_about, next_days
 from bot.errors import Invalid
 from bot.store import chats, lists
 from bot.store.db import Db, Row
 from bot.store.sight import visible_to
 from bot.store.views import visible_of
+from bot.web import extending
 from bot.web.auth import Person, Sender, SignedIn, services_of
 from bot.web.console.telling import Teller
 from bot.web.corrections import OUTCOMES, close_case
@@ -20,6 +23,7 @@ from bot.web.services import Services
 from bot.web.wording import shown_quote
 
 router = APIRouter(include_in_schema=False)
+_Words = Annotated[str, Form(max_length=500)]
 TOLD_STEPS = frozenset({"card sent", "head told", "raised"})
 """Steps of a case whose note is the userid of who was told."""
 BUTTONS = tuple(outcome for outcome in OUTCOMES if outcome != "not_needed")
@@ -55,6 +59,10 @@ def cases(
 @router.get("/cases/{case_id}")
 def case(request: Request, person: SignedIn, case_id: int) -> Response:
     """One case with its history."""
+    return _page(request, person, case_id, "")
+
+
+def _page(request: Request, person: Person, case_id: int, trouble: str) -> Response:
     services = services_of(request)
     db = services.database.read()
     row = lists.case(db, person.viewer, case_id)
@@ -65,6 +73,9 @@ def case(request: Request, person: SignedIn, case_id: int) -> Response:
         "case.html",
         person,
         here="cases",
+        code=409 if trouble else 200,
+        trouble=trouble,
+        more_time=_more_time(db, teller, person, row),
         entry=case_entry(services, db, teller, person, row),
         history=[_step(services, teller, each) for each in lists.steps_of(db, [case_id])[case_id]],
         buttons=BUTTONS,
@@ -84,11 +95,58 @@ def close(
     services = services_of(request)
     try:
         found = close_case(services, person.viewer, case_id, outcome, note.strip())
-    except Invalid:
-        raise Missing from None
+    except Invalid as why:
+        if outcome not in OUTCOMES:
+            raise Missing from None
+        return _page(request, person, case_id, str(why))
     if found is None:
         raise Missing
     return RedirectResponse("/cases", 303)
+
+
+@router.post("/cases/{case_id}/extension")
+def ask_extension(request: Request, person: Sender, case_id: int, reason: _Words = "") -> Response:
+    """Ask for more time for a complaint."""
+    try:
+        row = extending.ask(services_of(request), person.viewer, case_id, reason)
+    except Invalid as why:
+        return _page(request, person, case_id, str(why))
+    return _after(row)
+
+
+@router.post("/cases/{case_id}/extension/decide")
+def decide_extension(
+    request: Request,
+    person: Sender,
+    case_id: int,
+    agreed: Annotated[bool, Form()],
+    note: _Words = "",
+) -> Response:
+    """Another person approves it, or says why not."""
+    services = services_of(request)
+    try:
+        row = extending.decide(services, person.viewer, case_id, agreed=agreed, note=note)
+    except Invalid as why:
+        return _page(request, person, case_id, str(why))
+    return _after(row)
+
+
+def _after(row: Row | None) -> Response:
+    if row is None:
+        raise Missing
+    return RedirectResponse(f"/cases/{row['id']}", 303)
+
+
+def _more_time(db: Db, teller: Teller, person: Person, row: Row) -> dict[str, Any]:
+    """What the page of a complaint says about more time."""
+    return {
+        "asked_by": teller.staff(row["extend_by"]),
+        "reason": extending.reason(db, row),
+        "until": extending.longer_day(row),
+        "days": next_days(row),
+        "may_ask": extending.may_ask(person.viewer, row),
+        "may_decide": extending.may_decide(person.viewer, row),
+    }
 
 
 def case_entry(
@@ -101,7 +159,7 @@ def case_entry(
     parts = {} if secret else services.desk.card_parts(db, row, person.viewer.userid)
     if "quote" in parts:
         parts["quote"] = shown_quote(parts["quote"], sensitive=sensitive)
-    now = int(services.clock.now().timestamp() * 1000)
+    now, today_is = services.clock.now().timestamp() * 1000, today(services.clock).isoformat()
     return {
         "row": row,
         "customer": teller.name(customer),
@@ -114,6 +172,9 @@ def case_entry(
         "raised_to": teller.staff(row["raised_to"] or ""),
         "closed_by": teller.staff(row["closed_by"] or ""),
         "group": chats.group_name(db, row["chat_id"]) if row["chat_id"] else "",
+        "concerned": [teller.staff(each) for each in row["concerned"].split(",") if each],
+        "is_about_me": is_about(row, person.viewer.userid),
+        "settle_late": row["status"] == "open" and "" < row["settle_by"] < today_is,
         "late": row["status"] == "open" and (row["deadline_at"] or now) < now,
     }
 
