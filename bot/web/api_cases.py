@@ -13,7 +13,7 @@ from bot.store.sight import Viewer
 from bot.web import answering, extending
 from bot.web.answers import EscalationAnswer, Paged
 from bot.web.auth import services_of
-from bot.web.calling import CALLER, Cursor, Id, Limit, Problem, Slug, id_before, known, paged
+from bot.web.calling import CALLER, Cursor, Id, Limit, Problem, Slug, Text, id_before, known, paged
 from bot.web.corrections import OUTCOMES, close_case
 from bot.web.services import Services
 
@@ -62,8 +62,8 @@ class Extending(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(max_length=500)
-    by: str = Field("", max_length=64, description="userid of the employee who asks")
+    reason: Text = Field(max_length=500)
+    by: Text = Field("", max_length=64, description="userid of the employee who asks")
 
 
 class Answering(BaseModel):
@@ -72,16 +72,16 @@ class Answering(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decision: Literal["approve", "approved", "reject", "rejected"]
-    by: str = Field(max_length=64, description="userid of the employee who decided")
-    note: str = Field("", max_length=500)
+    by: Text = Field(max_length=64, description="userid of the employee who decided")
+    note: Text = Field("", max_length=500)
 
 
 @router.post("/escalations/{case_id}/extension")
 def extend(request: Request, case_id: Id, extending_: Extending) -> EscalationAnswer:
     """Ask for more time for a complaint: 30 days, then 60; what cannot be longer is 409."""
     services = services_of(request)
-    who = acting(services, extending_.by) if extending_.by else CALLER
     try:
+        who = acting(services, extending_.by) if extending_.by else CALLER
         row = extending.ask(services, who, case_id, extending_.reason)
     except Invalid as wrong:
         raise Problem(409, "conflict", "不能这样申请延期", str(wrong)) from wrong

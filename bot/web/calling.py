@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AfterValidator
 
 from bot.model import Role
 from bot.store import lists
@@ -105,6 +106,15 @@ Slug = Annotated[str, Query(max_length=100)]
 Day = Annotated[str, Query(max_length=10, pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 Id = Annotated[int, Path(ge=1, le=_BIGGEST_ID)]
 Name = Annotated[str, Path(max_length=100)]
+
+
+def _storable(text: str) -> str:
+    """JSON may hold half a character, which no store takes."""
+    text.encode()
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
 
 
 # -- pages of lists

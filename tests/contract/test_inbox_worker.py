@@ -38,6 +38,7 @@ WORDS: dict[str, tuple[str, dict[str, Any], float]] = {
     "大概存单": ("product.interest", {"product": "large_cd"}, 0.5),
     "国债": ("product.interest", {"product": "treasury_bond", "amount": 50_000}, 0.9),
     "投诉": ("risk.complaint", {"topic": "service"}, 0.9),
+    "态度": ("risk.complaint", {"topic": "attitude"}, 0.9),
     "别再发": ("consent.opt_out", {"scope": "marketing"}, 0.95),
     "可以发": ("consent.opt_in", {}, 0.95),
     "生日": ("person.birthday", {"calendar": "solar", "month": 12, "day": 5}, 0.9),

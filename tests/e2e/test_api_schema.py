@@ -33,6 +33,8 @@ CALLS = (
     ("GET", "/api/pushes"),
     ("GET", "/api/escalations"),
     ("POST", "/api/escalations/{case_id}"),
+    ("POST", "/api/escalations/{case_id}/extension"),
+    ("POST", "/api/escalations/{case_id}/extension/decision"),
     ("GET", "/api/approvals"),
     ("POST", "/api/approvals/{version_id}"),
     ("GET", "/api/events"),

@@ -213,11 +213,8 @@ def test_the_reading_example_answers_as_shown(readme: str) -> None:
 def test_every_call_of_the_json_interface_is_documented(readme: str) -> None:
     site = FastAPI()
     site.include_router(router)
-    described = {
-        (method.upper(), path)
-        for path, calls in site.openapi()["paths"].items()
-        for method in calls
-    }
+    paths = site.openapi()["paths"]
+    described = {(method.upper(), path) for path, calls in paths.items() for method in calls}
     told = re.findall(r"`(GET|POST) (/api[^`]*)`", section(readme, HEADS[readme][HTTP]))
     assert described == set(told)
 
