@@ -32,6 +32,8 @@ from handlers.reading import Reader
 
 _CUSTOMERS = 500
 _MEMBER = "lin"
+_APART_MS = 400
+"""So that each customer speaks every 200 seconds: lines within a minute are one thought."""
 _WAITING = "SELECT id, source, body_sealed FROM inbox WHERE state = 0 ORDER BY id LIMIT 500"
 _DONE = "UPDATE inbox SET state = 1, body_sealed = NULL WHERE id = ?"
 
@@ -101,7 +103,7 @@ def _arrivals(lines: list[str], round_number: int, clock: Clock) -> list[Arrival
             "from": _who(number % _CUSTOMERS),
             "tolist": [_MEMBER],
             "roomid": "",
-            "msgtime": now + number,
+            "msgtime": now + (round_number * len(lines) + number) * _APART_MS,
             "msgtype": "text",
             "text": {"content": text},
         }
