@@ -120,11 +120,14 @@ class Doubts:
     def _same(self, task: Row, rows: Iterable[GroupMsg]) -> MsgId | None:
         """Which of these is the task: same text, then sender, then recipients."""
         text = self.vault.open_text(task["text_sealed"])
-        ours = self._known_msgids()
         for row in rows:
-            if row.text == text and row.msgid not in ours and self._is_it(row.msgid, task):
+            if row.text == text and not self._is_known(row.msgid) and self._is_it(row.msgid, task):
                 return row.msgid
         return None
+
+    def _is_known(self, msgid: MsgId) -> bool:
+        db = self.database.read()
+        return bool(db.value("SELECT 1 FROM send_task WHERE wecom_msgid = :msgid", msgid=msgid))
 
     def _known_msgids(self) -> set[str]:
         rows = self.database.read().rows(
