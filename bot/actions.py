@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from bot.model import ChatId, ExternalUserId, OpenKfId, UserId
 
@@ -359,18 +359,19 @@ class AnswerEmployee:
 
 @dataclass(frozen=True, slots=True)
 class SendCard:
-    """The card of a case, to its manager or, overdue, to the branch head."""
+    """The card of a case, to its manager, the next one (``turn``), or overdue to the head."""
 
     lane: ClassVar[str] = ""
     priority: ClassVar[int] = 1
     case_id: int
     userid: UserId
     overdue: bool = False
+    turn: str = "first"
 
     @property
     def key(self) -> str:
-        """One card a case and person."""
-        return f"card:{self.case_id}:{self.userid}:{'head' if self.overdue else 'first'}"
+        """One card a case, person and turn."""
+        return f"card:{self.case_id}:{self.userid}:{'head' if self.overdue else self.turn}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,8 +483,7 @@ def pack(errand: Errand) -> tuple[str, str]:
 
 def unpack(kind: str, payload: str) -> Errand:
     """The errand that ``pack`` wrote."""
-    errand: Errand = _ERRANDS[kind](**json.loads(payload))
-    return errand
+    return cast("Errand", _ERRANDS[kind](**json.loads(payload)))
 
 
 def lane_of(errand: Errand) -> str:

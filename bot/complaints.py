@@ -9,9 +9,10 @@ from datetime import date, timedelta
 
 from bot.actions import Errand, OpenCase, TellStaff
 from bot.clock import SHANGHAI
+from bot.handing import first_for
 from bot.model import ExternalUserId, UserId
 from bot.rulebook import Rulebook
-from bot.store import cases, journal, ledger, people, talk
+from bot.store import cases, duty, journal, ledger, people, talk
 from bot.store.db import Db, Row
 from bot.vault import Vault
 from scheduler.voice import day_words
@@ -45,7 +46,6 @@ def handling_of(
     vault: Vault,
     change: OpenCase,
     branch: str,
-    first: UserId | None,
     now: int,
 ) -> Handling:
     """How a new complaint is handled.
@@ -58,16 +58,17 @@ def handling_of(
         vault: Opens the customer's words.
         change: The complaint, perhaps with its fact.
         branch: Of the customer.
-        first: Who acts first for the customer.
         now: Epoch milliseconds; the clock of a complaint without a fact begins here.
     """
     fact = ledger.fact_row(db, change.fact_id) if change.fact_id else None
-    about = set(_named(db, _words(db, vault, fact), branch, first) if fact else ())
-    if change.topic in rules.escalation.about_staff and not about and first:
-        about = {first}
+    usual = people.responsible_for(db, change.customer, change.chat_id)
+    about = set(_named(db, _words(db, vault, fact), branch, usual) if fact else ())
+    if change.topic in rules.escalation.about_staff and not about and usual:
+        about = {usual}
     heard = ledger.observed_at(fact) if fact else rules.moment(now)
     last = heard.astimezone(SHANGHAI).date() + timedelta(days=STEPS[0])
-    handler = first if first and not about else people.in_charge(db, branch, about)
+    first = None if about else first_for(db, change.customer, change.chat_id)
+    handler = first or duty.in_charge(db, branch, about)
     return Handling(handler, tuple(sorted(about)), last.isoformat(), STEPS[0])
 
 
@@ -82,7 +83,7 @@ def _named(db: Db, words: str, branch: str, first: str | None) -> list[str]:
     """The employees of the branch, and whoever acts first, whose names stand in the words."""
     return [
         row["userid"]
-        for row in people.colleagues(db, branch, first or "")
+        for row in duty.colleagues(db, branch, first or "")
         if _names(row["name"], words)
     ]
 
@@ -114,7 +115,7 @@ def remind(db: Db, today: date, now: int, add: Callable[[Db, Errand, int], bool]
     late = cases.to_settle(db, (today - timedelta(days=1)).isoformat(), _LATE_STEP)
     for case in late:
         but = {case["assignee"], *case["concerned"].split(",")}
-        above = people.in_charge(db, case["branch"], but) or ""
+        above = duty.in_charge(db, case["branch"], but) or ""
         _remind(db, case, above, _LATE_STEP, "staff_complaint_late", today, now, add)
         journal.audit(db, "bot", "complaint_late", f"case:{case['id']}", now, to=above)
     passed = {case["id"] for case in late}

@@ -144,12 +144,31 @@ class CaseOpened:
 
 @dataclass(frozen=True, slots=True)
 class CaseOverdue:
-    """A case passed its deadline in branch hours; said once."""
+    """A case passed its deadline in branch hours; said once.
+
+    ``open_kfid`` is where the customer, who expects to hear from us, can be told.
+    """
 
     case_id: int
     customer: ExternalUserId
     head: UserId
     at: datetime
+    open_kfid: OpenKfId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseHandedOn:
+    """A case goes to a deputy, or back to whom it was because nobody took it.
+
+    ``turn`` counts these; ``open_kfid`` is set when the customer has to be told.
+    """
+
+    case_id: int
+    customer: ExternalUserId
+    assignee: UserId
+    turn: int
+    at: datetime
+    open_kfid: OpenKfId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from bot.errands.others import OtherMasses
 from bot.errands.robots import GroupWord
 from bot.errands.staff import Desk
 from bot.errors import Retry
-from bot.happenings import CaseOverdue, DayComesNear, ImportantSilent
+from bot.handing import give_back, hand_on, raise_late_cases
+from bot.happenings import DayComesNear, ImportantSilent
 from bot.listening import Listener, segments_changed
 from bot.model import ChatId, ExternalUserId, UserId
 from bot.permits import permits_of
@@ -32,7 +33,6 @@ from bot.store import (
     journeys,
     lift,
     others,
-    people,
     planning,
     reminders,
     retention,
@@ -225,31 +225,20 @@ class Jobs:
         ]
 
     def case_deadlines(self, fence: Fence, _due: datetime) -> int:
-        """Tell the branch head, else the city, of cases that nobody dealt with in time, once."""
+        """Cases go to deputies, to the head once they are late, and back when nobody took them."""
 
-        def raise_all(db: Db) -> int:
+        def move(db: Db) -> int:
             rings.check(db, fence)
             now = self._now()
-            overdue = cases.overdue(db, now)
-            for case in overdue:
-                but = {case["assignee"], *case["concerned"].split(",")}
-                head = people.in_charge(db, case["branch"], but)
-                if head is None or not cases.raise_case(db, case["id"], head, now):
-                    continue
-                journal.note(
-                    db,
-                    "case_overdue",
-                    now,
-                    customer=case["external_userid"],
-                    userid=head,
-                    ref=case["id"],
-                    case=case["kind"],
-                )
-                customer = ExternalUserId(case["external_userid"])
-                self.notice(db, [CaseOverdue(case["id"], customer, UserId(head), self.clock.now())])
-            return len(overdue)
+            moved: list[object] = [
+                *hand_on(db, self.rules, now),
+                *raise_late_cases(db, self.rules, now),
+                *give_back(db, self.rules, now, outbox.add),
+            ]
+            self.notice(db, moved)
+            return len(moved)
 
-        return self.database.write(raise_all)
+        return self.database.write(move)
 
     def rights_overdue(self, fence: Fence, _due: datetime) -> int:
         """What customers asked about their data and nobody answered in time goes to the head."""

@@ -13,7 +13,7 @@ from bot.clock import SHANGHAI
 from bot.errors import Invalid
 from bot.model import UserId
 from bot.rulebook import Rulebook
-from bot.store import deeds, journal, people
+from bot.store import deeds, duty, journal, people
 from bot.store.db import Db, Row
 
 _DAYS = 7
@@ -43,7 +43,7 @@ def propose_week(db: Db, rules: Rulebook, day: date, now: int, link: str) -> int
             },
         )
     for branch, count in new.items():
-        head = people.branch_head(db, branch) if count else None
+        head = duty.branch_head(db, branch) if count else None
         if head is not None:
             values = {"period": period(first), "count": count, "link": link}
             cause = f"praise-{first.isoformat()}"

@@ -170,6 +170,15 @@ class Rulebook:
             return usual
         return max(usual, self.calendar.closing_by(date.fromisoformat(topic)))
 
+    def second_deadline(self, at: datetime) -> datetime:
+        """Until when whoever hears of a late case takes it: the end of the branch day.
+
+        Within its last hour: of the next one.
+        """
+        return self.calendar.end_of_branch_day(
+            self.calendar.add_branch_time(at, timedelta(hours=1, microseconds=1))
+        )
+
     def keep_birthday(
         self, db: Db, customer: ExternalUserId, value: Mapping[str, Any], source: str, now: int
     ) -> None:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from bot.actions import Errand, TellStaff
 from bot.model import UserId
-from bot.store import events, people, views
+from bot.store import duty, events, people, views
 from bot.store.db import Db, Row
 from scheduler.voice import moment_words
 
@@ -45,7 +45,7 @@ def _teller(db: Db, row: Row) -> str:
     if group is not None and group["owner"]:
         return str(group["owner"])
     found = people.responsible_for(db, row["external_userid"])
-    return found or people.in_charge(db, row["branch"]) or ""
+    return found or duty.in_charge(db, row["branch"]) or ""
 
 
 def _values(db: Db, rows: list[Row], userid: str, now: datetime) -> dict[str, str | int]:

@@ -29,6 +29,7 @@ from bot.complaints import COMPLAINT, Handling, handling_of, is_about
 from bot.dispatch import Handlers, suggest_handler
 from bot.errors import Invalid, Retry
 from bot.events import Event
+from bot.handing import first_for
 from bot.happenings import CaseClosed, CaseOpened, RefusalKept, SignUpKept
 from bot.inbox import Inbox, Item
 from bot.kf import KfMessage, KfRecall, parse_item
@@ -37,7 +38,7 @@ from bot.model import ChatId, ExternalUserId, UserId
 from bot.offering import adviser_of
 from bot.recording import record_event, record_kf
 from bot.rulebook import Rulebook
-from bot.store import cases, consents, events, journal, ledger, people, pushes, talk
+from bot.store import cases, consents, duty, events, journal, ledger, people, pushes, talk
 from bot.store.db import Database, Db, Row
 from bot.wire import parse
 from handlers.known import OpenEvent
@@ -336,13 +337,14 @@ class Worker:
 
     def _handling(self, db: Db, change: OpenCase, branch: str, now: int) -> Handling:
         """Who acts; nobody advises without a certificate, and nobody judges their own case."""
-        first = people.responsible_for(db, change.customer, change.chat_id)
         if change.kind == COMPLAINT:
-            vault = self._listener.vault
-            return handling_of(db, self._rules, vault, change, branch, first, now)
+            return handling_of(db, self._rules, self._listener.vault, change, branch, now)
         if change.kind == ADVICE:
-            first = adviser_of(db, self._rules, change.topic, first, branch)
-        return Handling(first or people.in_charge(db, branch))
+            usual = people.responsible_for(db, change.customer, change.chat_id)
+            first = adviser_of(db, self._rules, change.topic, usual, branch)
+        else:
+            first = first_for(db, change.customer, change.chat_id)
+        return Handling(first or duty.in_charge(db, branch))
 
     def _now_ms(self) -> int:
         return int(self._clock.now().timestamp() * 1000)

@@ -10,6 +10,7 @@ from bot.events import TemplateCardEvent
 from bot.happenings import (
     BecameActive,
     CaseClosed,
+    CaseHandedOn,
     CaseOpened,
     CaseOverdue,
     DayComesNear,
@@ -17,7 +18,7 @@ from bot.happenings import (
     ImportantSilent,
     SegmentsChanged,
 )
-from bot.model import ChatId
+from bot.model import ChatId, ExternalUserId, OpenKfId
 from handlers.known import Known
 from handlers.signals import ADVICE, FRAUD
 
@@ -117,6 +118,31 @@ def card_to_assignee(event: CaseOpened, _known: Known) -> Iterator[SendCard]:
 def card_to_head(event: CaseOverdue, _known: Known) -> Iterator[SendCard]:
     """The deadline passed: the branch head is told, once."""
     yield SendCard(event.case_id, event.head, overdue=True)
+
+
+@on(CaseOverdue, when=lambda event: event.open_kfid is not None)
+def tell_of_the_delay(event: CaseOverdue, known: Known) -> Iterator[AnswerKf]:
+    """Who was told that a person gets in touch is told that it takes longer."""
+    yield from _tell(event.open_kfid, event.customer, "kf_late", event.case_id, known)
+
+
+@on(CaseHandedOn, when=lambda event: bool(event.assignee))
+def card_to_the_next(event: CaseHandedOn, _known: Known) -> Iterator[SendCard]:
+    """Whoever has the case now gets its card."""
+    yield SendCard(event.case_id, event.assignee, turn=str(event.turn))
+
+
+@on(CaseHandedOn, when=lambda event: event.open_kfid is not None)
+def tell_that_nobody_took_it(event: CaseHandedOn, known: Known) -> Iterator[AnswerKf]:
+    """The customer is told what happens now."""
+    yield from _tell(event.open_kfid, event.customer, "kf_returned", event.case_id, known)
+
+
+def _tell(
+    account: OpenKfId | None, customer: ExternalUserId, words: str, case_id: int, known: Known
+) -> Iterator[AnswerKf]:
+    if account is not None and known.kf_is_ours(account, customer):
+        yield AnswerKf(account, customer, words, f"case-{case_id}")
 
 
 @on(TemplateCardEvent, when=lambda event: event.task_id.startswith(CASE_CARD))

@@ -28,7 +28,8 @@ _KF_OURS = {0, 1}
 _PROMISES = {"kf_complaint": "complaint", "kf_person": "unanswered"}
 """Answers that say by when a person gets in touch, and the kind of case that waits for them."""
 
-
+_DELAYS = frozenset({"kf_late", "kf_returned"})
+"""Answers that say by when somebody else does."""
 _ABOUT_EVENTS = frozenset({"kf_signed_up", "kf_waiting_list"})
 
 
@@ -103,9 +104,11 @@ class Greeter:
         if not self._may(errand.customer, "", Channel.KF, errand.key, errand.words):
             return None
         values: dict[str, Any] = {"branch": self._branch(), "hours": self._hours()}
+        now = self.clock.now()
         if kind := _PROMISES.get(errand.words):
-            now = self.clock.now()
             values["deadline"] = moment_words(self.rules.deadline(kind, now), now)
+        if errand.words in _DELAYS:
+            values["deadline"] = moment_words(self.rules.second_deadline(now), now)
         values |= self._event_values(errand)
         text = self.rules.renderer.render(self.rules.messages[errand.words], values)
         try:

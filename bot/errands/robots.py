@@ -17,7 +17,7 @@ from bot.actions import TellStaff
 from bot.clock import SHANGHAI, today
 from bot.errands.morning import Morning
 from bot.errors import Invalid, Refused, Retry, Uncertain
-from bot.store import journal, people, robots, talk
+from bot.store import duty, journal, robots, talk
 from bot.store.db import Db, Row
 from scheduler.morning import named, reach
 from scheduler.voice import day_words
@@ -81,7 +81,7 @@ class GroupWord:
         """The robot was removed or stopped: whoever is in charge hears of it, once."""
         now = self._now()
         robots.mark_broken(db, robot["branch"], f"errcode {errcode}")
-        head = people.in_charge(db, robot["branch"])
+        head = duty.in_charge(db, robot["branch"])
         if head is not None:
             values = {"branch": robot["branch"]}
             words = TellStaff(head, "staff_robot_broken", values, None, day.isoformat())

@@ -59,7 +59,7 @@ class Desk:
         message = self.rules.messages[name]
         parts = self.rules.renderer.render_parts(message, self._values(db, case, errand.userid))
         card = button_card(
-            f"case-{case['id']}-{'head' if errand.overdue else 'first'}",
+            f"case-{case['id']}-{errand.key.rpartition(':')[2]}",
             parts["title"],
             [
                 Button(label, key, 1 if position == 0 else 2)

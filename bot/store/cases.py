@@ -23,6 +23,18 @@ _OVERDUE = """
 SELECT * FROM escalation
 WHERE status = 'open' AND raised_at IS NULL AND deadline_at <= :now ORDER BY deadline_at
 """
+_UNATTENDED = """
+SELECT e.* FROM escalation e LEFT JOIN staff s ON s.userid = e.assignee
+WHERE e.status = 'open' AND (e.assignee = '' OR s.active = 0) ORDER BY e.id
+"""
+# Somebody took it who put it off to a day that is still to come, or wants more time for it.
+_NOT_TAKEN = """
+SELECT e.* FROM escalation e
+WHERE e.status = 'open' AND e.raised_at IS NOT NULL AND e.deadline_at <= :now
+  AND NOT EXISTS (SELECT 1 FROM escalation_step s WHERE s.escalation_id = e.id
+    AND (s.step = 'returned' OR (s.step = 'extension asked' AND s.at >= e.raised_at)))
+ORDER BY e.id
+"""
 _TO_SETTLE = """
 SELECT e.* FROM escalation e
 WHERE e.status = 'open' AND e.settle_by <> '' AND e.settle_by <= :by
@@ -155,6 +167,33 @@ def to_settle(db: Db, by: str, step: str) -> list[Row]:
 def overdue(db: Db, now: int) -> list[Row]:
     """Open cases whose deadline passed and whose head was not told yet."""
     return db.rows(_OVERDUE, now=now)
+
+
+def unattended(db: Db) -> list[Row]:
+    """Open cases that nobody has, or somebody who is off duty."""
+    return db.rows(_UNATTENDED)
+
+
+def hand_on(db: Db, case_id: int, to: str, at: int) -> None:
+    """Give a case to somebody else."""
+    db.run("UPDATE escalation SET assignee = :to WHERE id = :id", to=to, id=case_id)
+    add_step(db, case_id, "bot", "handed on", at, note=to)
+
+
+def not_taken(db: Db, now: int) -> list[Row]:
+    """Raised cases that nobody took and that did not go back yet."""
+    return db.rows(_NOT_TAKEN, now=now)
+
+
+def turns(db: Db, case_id: int) -> int:
+    """How often a case was handed on or went back."""
+    return int(
+        db.value(
+            "SELECT count(*) FROM escalation_step WHERE escalation_id = :id"
+            " AND step IN ('handed on', 'returned')",
+            id=case_id,
+        )
+    )
 
 
 def raise_case(db: Db, case_id: int, head: str, at: int) -> bool:

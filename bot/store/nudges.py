@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.model import UserId
-from bot.store import people
+from bot.store import duty, people
 from bot.store.db import Db, Row
 
 # What is stale is called back by itself; nobody is reminded of it.
@@ -76,7 +76,7 @@ def deputy_of(db: Db, userid: str) -> UserId | None:
     named = people.staff(db, row["deputy"]) if row["deputy"] else None
     if named is not None and named["active"]:
         return UserId(named["userid"])
-    head = people.branch_head(db, row["branch"])
+    head = duty.branch_head(db, row["branch"])
     return head if head != userid else None
 
 

@@ -97,42 +97,6 @@ def staff(db: Db, userid: str) -> Row | None:
     return db.one("SELECT * FROM staff WHERE userid = :id", id=userid)
 
 
-def branch_head(db: Db, branch: str) -> UserId | None:
-    """Who answers for a branch; an active head, else None."""
-    found = db.value(
-        "SELECT userid FROM staff WHERE branch = :branch AND role = 'head' AND active = 1"
-        " ORDER BY userid LIMIT 1",
-        branch=branch,
-    )
-    return UserId(found) if found else None
-
-
-def in_charge(db: Db, branch: str, but: Iterable[str] = ()) -> UserId | None:
-    """Whoever takes what has no other owner: the head, the city branch, any head, an admin.
-
-    None of those left out.
-    """
-    found = db.value(
-        "SELECT userid FROM staff WHERE active = 1 AND role IN ('head', 'city', 'admin')"
-        " AND userid NOT IN (SELECT value FROM json_each(:but))"
-        " ORDER BY CASE WHEN role = 'head' AND branch = :branch THEN 0 WHEN role = 'city' THEN 1"
-        " WHEN role = 'head' THEN 2 ELSE 3 END, userid LIMIT 1",
-        branch=branch,
-        but=json.dumps(sorted(but)),
-    )
-    return UserId(found) if found else None
-
-
-def colleagues(db: Db, branch: str, userid: str) -> list[Row]:
-    """Everybody of a branch, and one more wherever they are."""
-    return db.rows(
-        "SELECT userid, name FROM staff WHERE (branch = :branch AND branch <> '')"
-        " OR userid = :id ORDER BY userid",
-        branch=branch,
-        id=userid,
-    )
-
-
 # -- customers and friendships
 
 _KEEP_CUSTOMER = """

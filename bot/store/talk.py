@@ -407,6 +407,17 @@ def kf_session(db: Db, open_kfid: str, customer: str) -> Row | None:
     )
 
 
+def kf_account(db: Db, customer: str, since: int) -> OpenKfId | None:
+    """Where a customer wrote last since a moment, in a session that no person has."""
+    found = db.value(
+        "SELECT open_kfid FROM kf_session WHERE external_userid = :id AND spoke_at >= :since"
+        " AND service_state IN (0, 1) ORDER BY spoke_at DESC LIMIT 1",
+        id=customer,
+        since=since,
+    )
+    return OpenKfId(found) if found else None
+
+
 def kf_answered(db: Db, open_kfid: str, customer: str) -> None:
     """We sent one of the five answers."""
     db.run(

@@ -17,7 +17,7 @@ from bot.clock import today
 from bot.duedates import Label, ask_to_decide, tell_owner
 from bot.errors import Invalid
 from bot.model import ExternalUserId, Role
-from bot.store import consents, journal, ledger, people, rights, sight, views
+from bot.store import consents, duty, journal, ledger, people, rights, sight, views
 from bot.store.db import Db, Row
 from bot.store.erasure import erase, mark_of
 from bot.store.sight import Viewer
@@ -111,7 +111,7 @@ def _owner(db: Db, who: Viewer, customer: str, branch: str) -> str:
     if sight.may_see_sensitive(db, who, customer):
         return who.userid
     found = people.responsible_for(db, ExternalUserId(customer))
-    return found or people.branch_head(db, branch) or who.userid
+    return found or duty.branch_head(db, branch) or who.userid
 
 
 def _withdraw(services: Services, who: Viewer, customer: str, purpose: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.store import people
+from bot.store import duty
 from bot.store.db import Database, Db
 
 STAFF = {
@@ -44,4 +44,4 @@ def test_what_has_no_owner_goes_to_whoever_is_in_charge(
             )
 
     store.write(keep)
-    assert expected == people.in_charge(store.read(), branch)
+    assert expected == duty.in_charge(store.read(), branch)

@@ -24,7 +24,7 @@ from bot.web.wording import shown_quote
 
 router = APIRouter(include_in_schema=False)
 _Words = Annotated[str, Form(max_length=500)]
-TOLD_STEPS = frozenset({"card sent", "head told", "raised"})
+TOLD_STEPS = frozenset({"card sent", "head told", "raised", "handed on", "returned"})
 """Steps of a case whose note is the userid of who was told."""
 BUTTONS = tuple(outcome for outcome in OUTCOMES if outcome != "not_needed")
 

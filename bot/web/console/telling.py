@@ -69,6 +69,8 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "cases": (
         "case_opened",
         "case_overdue",
+        "case_handed_on",
+        "case_returned",
         "case_closed",
         "case_put_off",
         "contact_kept",
