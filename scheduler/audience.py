@@ -87,6 +87,22 @@ class Audience:
                 )
 
 
+def chooses(rule: Mapping[str, Any], inputs: Iterable[str]) -> bool:
+    """Whether a rule chooses whoever these words are true of: both as they were kept (T6)."""
+    true = {_without_version(word) for word in inputs}
+
+    def holds(names: Mapping[str, Iterable[str]]) -> bool:
+        return all(any(f"{kind} {each}" in true for each in names[kind]) for kind in names)
+
+    left_out = rule.get("exclude")
+    wanted = rule["audience"] == EVERYONE or holds(rule["audience"])
+    return wanted and not (left_out and holds(left_out))
+
+
+def _without_version(word: str) -> str:
+    return " ".join(word.split(" ")[:2]) if word.startswith("segment ") else word
+
+
 def written_out(rule: Mapping[str, Any]) -> str:
     """A rule as one text: the same rule is the same text."""
     return json.dumps(rule, ensure_ascii=False, sort_keys=True, default=str)

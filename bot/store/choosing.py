@@ -25,7 +25,8 @@ _OF_CUSTOMER = {
     ),
 }
 _OF_GROUP = {"segment": "g.segment {names}", "branch": "g.branch {names}"}
-# What a choice rested on, of those kinds that the campaign names: words, one a fact.
+# What a choice rested on, of those kinds that the campaign names, and of those by which it leaves
+# people out: words, one a fact, enough to make the same choice again.
 _INPUTS = {
     "layer": "SELECT 'layer ' || c.layer AS word",
     "contact_class": "SELECT 'contact_class ' || c.contact_class AS word",
@@ -81,12 +82,18 @@ class Choice:
     @property
     def inputs(self) -> str:
         """An expression for what the choice rests on, as a list of words in JSON (T6)."""
+        kinds = dict.fromkeys([*self.audience, *self.exclude])
         if self.groups:
-            parts = [f"SELECT '{kind} ' || g.{kind} AS word" for kind in self.audience]
+            parts = [f"SELECT '{kind} ' || g.{kind} AS word" for kind in kinds]
         else:
-            parts = [_INPUTS[kind].format(names=_among(f"aud_{kind}")) for kind in self.audience]
+            parts = [_INPUTS[kind].format(names=self._named(kind)) for kind in kinds]
         words = " UNION ALL ".join(parts)
         return f"(SELECT json_group_array(w.word) FROM ({words}) w)" if parts else "'[]'"
+
+    def _named(self, kind: str) -> str:
+        both = (("aud", self.audience), ("exc", self.exclude))
+        lists = [f"SELECT value FROM json_each(:{p}_{kind})" for p, some in both if kind in some]
+        return f"IN ({' UNION '.join(lists)})"
 
     @property
     def _kinds(self) -> Mapping[str, str]:

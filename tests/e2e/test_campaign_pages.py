@@ -15,6 +15,7 @@ from madeup import MadeUp
 
 from bot.store import approvals, journal, pushes
 from bot.store.account import PARTS
+from bot.store.db import Db
 
 SHIPPED = (Path(__file__).parents[2] / "templates/campaigns/birthday.md").read_text("utf-8")
 KINDLY = SHIPPED.replace("祝您生日快乐", "今天是您的好日子,祝您生日快乐")
@@ -305,6 +306,30 @@ def test_an_unknown_approval_is_not_there(api: Caller) -> None:
 
 
 # -- one message from its author to its answer
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [('["layer middle"]', "结果一样"), ('["layer high"]', "结果不一样")]
+)
+def test_T6_the_page_of_a_message_says_whether_its_choice_comes_out_again(
+    madeup: MadeUp, manager: Caller, words: str, told: str
+) -> None:
+    push_id = madeup.ids["push wmWang"]
+
+    def choose(db: Db) -> None:
+        number = db.insert(
+            "INSERT INTO selection (key, rule, at) VALUES ('k', :rule, 1)",
+            rule='{"audience": {"layer": ["middle"]}}',
+        )
+        db.run(
+            "UPDATE push SET inputs = :words, selection_id = :number WHERE id = :id",
+            words=words,
+            number=number,
+            id=push_id,
+        )
+
+    madeup.write(choose)
+    assert f"按当时的规则和资料重算,{told}" in manager.get(f"/pushes/{push_id}").text
 
 
 def test_U2_a_message_tells_on_its_page_and_in_the_interface_how_it_came_about(

@@ -22,7 +22,7 @@ from bot.web.console.customers import push_entry
 from bot.web.console.telling import Teller
 from bot.web.pages import Missing
 from bot.web.services import Services
-from scheduler.audience import EVERYONE
+from scheduler.audience import EVERYONE, chooses
 
 router = APIRouter(include_in_schema=False)
 STATUSES = (
@@ -197,9 +197,12 @@ def _recipient(db: Db, teller: Teller, entry: Any) -> str:
 
 
 def _inputs_words(services: Services, detail: str) -> str:
-    """What a choice rested on: the words of a list in JSON, before the rule itself."""
-    words, _ = json.JSONDecoder().raw_decode(detail)
-    return "、".join(_input_words(services, *word.split(" ", 1)) for word in words)
+    """What a choice rested on, a list in JSON before the rule, and whether that chooses again."""
+    words, end = json.JSONDecoder().raw_decode(detail)
+    again = chooses(json.loads(detail[end:]), words)
+    label = services.rules.label("replay", "same" if again else "other")
+    told = "、".join(_input_words(services, *word.split(" ", 1)) for word in words)
+    return f"{told}({label})"
 
 
 def _input_words(services: Services, kind: str, name: str) -> str:
