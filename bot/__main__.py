@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bot.errors import QunguanError
+from bot import usage
+from bot.errors import Invalid, QunguanError
 from bot.logs import configure_logging
 
 app = typer.Typer(
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-_PORT = Annotated[int, typer.Option(help="端口")]
+_PORT = Annotated[int, typer.Option(help="端口", min=1, max=65535)]
 rules = typer.Typer(
     name="rules", help="规则和词:核对、试读、打分,看成绩,导出标注过的话。", no_args_is_help=True
 )
@@ -126,7 +128,9 @@ def migrate() -> None:
 
 @app.command(name="import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV(UTF-8 或 GB18030)或 XLSX", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="CSV(UTF-8 或 GB18030)或 XLSX", exists=True, dir_okay=False)
+    ],
     kind: Annotated[
         str,
         typer.Option(
@@ -149,7 +153,7 @@ def import_file(
 @app.command()
 def read(
     file: Annotated[
-        Path | None, typer.Argument(help="JSON 行;不写则读标准输入", exists=True)
+        Path | None, typer.Argument(help="JSON 行;不写则读标准输入", exists=True, dir_okay=False)
     ] = None,
     expressions: Annotated[
         bool, typer.Option("--expressions", help="同时列出每个日期和金额")
@@ -162,25 +166,42 @@ def read(
 
     bad = _BadLines()
     reader = Reader.load(Settings().qunguan_config_dir)
-    lines = file.open(encoding="utf-8") if file else sys.stdin
+    lines = _utf8_lines(file, bad)
     for answer in read_lines(lines, reader, expressions=expressions, on_error=bad.tell):
-        sys.stdout.write(answer + "\n")
+        # Half a character, as JSON may hold it, goes out as it came in: escaped.
+        typer.echo(answer.encode("utf-8", "backslashreplace"))
     raise typer.Exit(1 if bad.number else 0)
+
+
+def _utf8_lines(file: Path | None, bad: _BadLines) -> Iterator[str]:
+    """The lines of a file, or of the standard input; one that is no UTF-8 is told and empty."""
+    with file.open("rb") if file else typer.get_binary_stream("stdin") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError:
+                bad.tell(number, "不是 UTF-8 文字,请另存为 UTF-8 后再试")
+                yield ""
 
 
 @app.command()
 def plan(
     on: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="哪一天")],
-    output: Annotated[str, typer.Option("--format", help="text 或 json")] = "text",
+    output: Annotated[Format, typer.Option("--format", help="文字或 JSON")] = Format.text,
 ) -> None:
     """某一天会给谁发什么、为什么,以及不发什么、为什么;不改变任何数据。"""
     from bot.app import Bot
+    from bot.clock import written_day
 
+    if written_day(on.date().isoformat()) is None:
+        raise Invalid(f"--on 的 {on.date()} 太远了,请写 2000 到 2099 年的一天")
     bot = Bot(_settings())
     entries = bot.plan(on.date())
     for entry in entries:
-        typer.echo(json.dumps(entry, ensure_ascii=False) if output == "json" else _line(bot, entry))
-    if output != "json":
+        typer.echo(
+            json.dumps(entry, ensure_ascii=False) if output == Format.json else _line(bot, entry)
+        )
+    if output != Format.json:
         typer.echo(_summary(on.date(), entries))
     bot.database.close()
 
@@ -268,7 +289,9 @@ def try_rules(
 
 @rules.command(name="score")
 def score_rules(
-    file: Annotated[Path, typer.Argument(help="JSON 行:id、sent_at、text、facts", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="JSON 行:id、sent_at、text、facts", exists=True, dir_okay=False)
+    ],
     output: Annotated[Format, typer.Option("--format", help="文字或 JSON")] = Format.text,
 ) -> None:
     """用标注过的话打分:各类事实的准确率和召回率,并逐条列出错处。"""
@@ -329,7 +352,8 @@ def export_labelled(
 @rules.command(name="train")
 def train_doubts(
     file: Annotated[
-        Path | None, typer.Argument(help="再加上这些标注过的话(JSON 行)", exists=True)
+        Path | None,
+        typer.Argument(help="再加上这些标注过的话(JSON 行)", exists=True, dir_okay=False),
     ] = None,
 ) -> None:
     """从员工的判断里学哪些读法多半不对:先交人核实;每类事实报告五折交叉的效果。"""
@@ -372,10 +396,17 @@ def main() -> None:
     """The entry point: errors that say what to do, without a traceback."""
     configure_logging(os.environ.get("QUNGUAN_LOG_LEVEL", "warning"))
     try:
-        app()
+        status = app(standalone_mode=False)
     except QunguanError as error:
         typer.echo(f"出错:{error}", err=True)
-        sys.exit(1)
+        status = 1
+    except Exception as error:
+        told = usage.told(error)
+        if told is None:
+            raise
+        typer.echo(told, err=True)
+        status = usage.STATUS
+    sys.exit(status)
 
 
 if __name__ == "__main__":

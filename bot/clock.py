@@ -15,6 +15,7 @@ from bot.errors import Invalid
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 _SPEC = re.compile(r"^(?P<start>[^@]+?)(?:@(?P<rate>\d+(?:\.\d+)?))?$")
 _POLL_SECONDS = 0.5
+_YEARS = 2000, 2099
 
 
 class Clock(Protocol):
@@ -28,6 +29,15 @@ class Clock(Protocol):
 def today(clock: Clock) -> date:
     """The day in Asia/Shanghai."""
     return clock.now().astimezone(SHANGHAI).date()
+
+
+def written_day(written: str) -> date | None:
+    """An ISO day of the years the bot can reckon in, 2000 to 2099; None for anything else."""
+    try:
+        day = date.fromisoformat(written)
+    except ValueError:
+        return None
+    return day if _YEARS[0] <= day.year <= _YEARS[1] else None
 
 
 class SystemClock:

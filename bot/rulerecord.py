@@ -17,6 +17,7 @@ from bot.store import journal
 from bot.store.labelled import labelled
 from bot.store.verdicts import PERSON, Record
 from bot.web.console.rules import records_of, span_of
+from bot.yamlfile import read_text
 from config.settings import Settings
 from handlers.reading.doubts import (
     Effect,
@@ -185,7 +186,7 @@ def _keep(bot: Bot, types: Mapping[str, Weights], until: str) -> str:
 def _lines_of(file: Path) -> list[dict[str, Any]]:
     """The labelled lines of a file, each checked."""
     found = []
-    for number, raw in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, raw in enumerate(read_text(file).split("\n"), 1):
         if not raw.strip():
             continue
         try:

@@ -157,7 +157,7 @@ def pushes(
         "status": status,
         "campaign": campaign,
         "external_userid": external_userid,
-        "planned_on": on,
+        "planned_on": on and str(day_of(on)),
     }
     db = services.database.read()
     rows = lists.pushes(db, CALLER, wanted, before=id_before(cursor), limit=limit + 1)
@@ -285,6 +285,8 @@ def report(
     services = services_of(request)
     end = day_of(last) or today(services.clock)
     begin = day_of(first) or end.replace(day=1)
+    if begin > end:
+        raise Problem(422, "invalid", "from 晚于 to", "请把 from 写成不晚于 to 的一天")
     rows = figures(services, CALLER, name, begin, end)
     return ReportAnswer(name=name, first=begin.isoformat(), last=end.isoformat(), rows=rows)
 

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator
 
+from bot.clock import written_day
 from bot.model import Role
 from bot.store import lists
 from bot.store.db import Row
@@ -60,9 +61,40 @@ def problem_answer(error: Problem) -> JSONResponse:
 
 def invalid(errors: Sequence[Any]) -> Problem:
     """A request that breaks the description; names the places, never the values."""
-    places = {".".join(str(part) for part in error["loc"]): error["msg"] for error in errors}
+    places = {".".join(str(part) for part in error["loc"]): _wrong(error) for error in errors}
     hint = ";".join(f"{place}: {message}" for place, message in places.items())
     return Problem(422, "invalid", "请求不符合接口说明", hint[:500])
+
+
+_WRONG: Mapping[str, str] = {
+    "missing": "没有写,请补上",
+    "int_parsing": "应为整数",
+    "int_type": "应为整数",
+    "bool_parsing": "应为 true 或 false",
+    "bool_type": "应为 true 或 false",
+    "string_type": "应为文字",
+    "string_too_long": "最多 {max_length} 个字",
+    "string_too_short": "至少 {min_length} 个字",
+    "string_pattern_mismatch": "应写成 2026-12-01 这样的日期",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than_equal": "不能大于 {le}",
+    "literal_error": "应为 {expected} 之一",
+    "enum": "应为 {expected} 之一",
+    "list_type": "应为列表",
+    "dict_type": "应为 JSON 对象",
+    "model_type": "应为 JSON 对象",
+    "model_attributes_type": "应为 JSON 对象,请求头写 Content-Type: application/json",
+    "json_invalid": "不是有效的 JSON",
+    "extra_forbidden": "没有这一项",
+    "value_error": "有不能保存的字符",
+}
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    words = _WRONG.get(error["type"])
+    if words is None:
+        return str(error["msg"])
+    return words.format(**error.get("ctx", {})).replace(" or ", "、").replace(", ", "、")
 
 
 # -- who calls
@@ -158,10 +190,10 @@ def _bad_cursor() -> Problem:
 
 def day_of(written: str) -> date | None:
     """A day, None for none."""
-    try:
-        return date.fromisoformat(written) if written else None
-    except ValueError:
-        raise Problem(422, "invalid", "日期不存在", "请写成 2026-12-01") from None
+    day = written_day(written)
+    if written and day is None:
+        raise Problem(422, "invalid", "日期不存在", "请写成 2026-12-01,年份在 2000 到 2099 之间")
+    return day
 
 
 def known(row: Row | None) -> Row:

@@ -155,6 +155,10 @@ def _answer_errors(site: FastAPI) -> None:
     site.add_exception_handler(Forged, lambda request, _error: _trouble(request, 403, "forged"))
     site.add_exception_handler(Missing, lambda request, _error: _trouble(request, 404, "missing"))
     site.add_exception_handler(Retry, lambda request, _error: _trouble(request, 503, "busy"))
+    # A number that no store holds, as an address may carry it, names nothing.
+    site.add_exception_handler(
+        OverflowError, lambda request, _error: _trouble(request, 404, "missing")
+    )
     site.add_exception_handler(Exception, lambda request, _error: _trouble(request, 500, "broken"))
 
 
@@ -166,6 +170,8 @@ def _problem(_request: Request, error: Exception) -> Response:
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if not _for_machines(request):
+        if any(each["loc"][0] == "body" for each in error.errors()):
+            return _trouble(request, 422, "unfilled")
         return _trouble(request, 404, "missing")
     return problem_answer(invalid(error.errors()))
 

@@ -120,6 +120,8 @@ def test_employees_sign_up_only_whom_they_may_see(madeup: MadeUp, head: Caller, 
     page = f"/activities/{tea}/people"
     assert 303 == head.post(page, token=token, what="add", customer="wmWang", party="2").status
     assert "going 2" == status(madeup)
+    assert 303 == head.post(page, token=token, what="add", customer=" wmWang ", party="1").status
+    assert "going 1" == status(madeup)
     said = head.post(page, token=token, what="add", customer="wmNobody")
     assert said.headers["location"].endswith("?said=nobody")
     assert 1 == madeup.database.read().value("SELECT count(*) FROM signup")

@@ -146,6 +146,22 @@ def test_pages_of_one_give_the_same_as_one_page_of_all(api: Caller, name: str) -
 
 
 @pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("customers?limit=0", "query.limit: 不能小于 1"),
+        ("customers?limit=many", "query.limit: 应为整数"),
+        ("pushes?on=today", "query.on: 应写成 2026-12-01 这样的日期"),
+        ("pushes?on=2026-02-30", "请写成 2026-12-01,年份在 2000 到 2099 之间"),
+        ("reports/people?to=0001-01-01", "请写成 2026-12-01,年份在 2000 到 2099 之间"),
+        ("reports/people?from=2026-12-02&to=2026-12-01", "请把 from 写成不晚于 to 的一天"),
+    ],
+)
+def test_the_hint_says_in_chinese_what_to_write(api: Caller, query: str, hint: str) -> None:
+    answer = api.get(f"/api/{query}")
+    assert (422, hint) == (answer.status, answer.json["error"]["hint"])
+
+
+@pytest.mark.parametrize(
     ("query", "error"),
     [
         ("limit=0", (422, "invalid")),

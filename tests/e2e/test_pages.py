@@ -40,6 +40,28 @@ def test_another_branch_sees_nothing_of_ours(stranger: Caller, page: str, secret
     assert (404 if one_of_ours else 200, False) == (answer.status, secret in answer.text)
 
 
+@pytest.mark.parametrize(
+    "page", ["/pushes/", "/cases/", "/activities/", "/rights/", "/facts/", "/events/older?before="]
+)
+def test_a_number_that_no_store_holds_names_nothing(head: Caller, page: str) -> None:
+    assert 404 == head.get(f"{page}99999999999999999999").status
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2026-02-30", "soon"])
+def test_a_day_that_there_is_not_is_as_none(head: Caller, day: str) -> None:
+    pages = (f"/pushes/plan?on={day}", f"/pushes?on={day}", f"/reports?from={day}&to={day}")
+    assert [200] * 3 == [head.get(page).status for page in pages]
+
+
+def test_a_form_that_is_not_filled_in_says_so(head: Caller) -> None:
+    answer = head.post("/pushes/switch", token=head.form_token())
+    assert (422, True) == (answer.status, "填的内容还在" in answer.text)
+
+
+def test_the_page_of_a_customer_shows_the_id_that_forms_ask_for(manager: Caller) -> None:
+    assert "<dd><code>wmWang</code></dd>" in manager.get("/customers/wmWang").text
+
+
 def test_another_branch_can_change_nothing_of_ours(madeup: MadeUp, stranger: Caller) -> None:
     token = stranger.form_token()
     before = ledger.fact_row(madeup.database.read(), madeup.ids["interest"])

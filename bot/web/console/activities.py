@@ -81,6 +81,7 @@ def change(
     """Sign somebody up or off, count them in at the door, note that they spoke."""
     services = services_of(request)
     now = int(services.clock.now().timestamp() * 1000)
+    customer = customer.strip()
 
     def act(db: Db) -> str:
         _visible(db, person.viewer, event_id)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from bot.clock import today
+from bot.clock import today, written_day
 from bot.store import chats, lists
 from bot.store.account import PARTS, account
 from bot.store.db import Db, Row
@@ -228,7 +228,4 @@ def chosen_words(services: Services, chosen: dict[str, Any]) -> str:
 
 def _day(services: Services, written: str) -> date:
     """The day that was asked for; today for anything that is none."""
-    try:
-        return date.fromisoformat(written)
-    except ValueError:
-        return today(services.clock)
+    return written_day(written) or today(services.clock)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from bot.clock import today
+from bot.clock import today, written_day
 from bot.model import Role
 from bot.store.sight import Viewer
 from bot.web.auth import SignedIn, services_of
@@ -45,8 +44,8 @@ def report(
     who = person.viewer
     tabs = shown_to(who)
     chosen = name if name in tabs else tabs[0]
-    end = _day(last) or today(services.clock)
-    begin = min(_day(first) or end.replace(day=1), end)
+    end = written_day(last) or today(services.clock)
+    begin = min(written_day(first) or end.replace(day=1), end)
     branch = "" if who.role in _EVERYWHERE else who.branch or "-"
     rows = figures(services, who, chosen, begin, end, branch=branch)
     answer: Response = request.app.state.pages.page(
@@ -65,10 +64,3 @@ def report(
 
 def _own(who: Viewer, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["userid"] == who.userid]
-
-
-def _day(written: str) -> date | None:
-    try:
-        return date.fromisoformat(written) if written else None
-    except ValueError:
-        return None

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from bot.clock import SHANGHAI, today
+from bot.clock import SHANGHAI, today, written_day
 from bot.model import Role
 from bot.store import ledger, verdicts
 from bot.store.db import Db, Row
@@ -70,8 +70,8 @@ def rules(
     branch = branch_of(person.viewer)
     if branch is None:
         raise Missing
-    end = _day(last) or today(services.clock)
-    begin = min(_day(first) or date.fromordinal(max(1, end.toordinal() - _DAYS + 1)), end)
+    end = written_day(last) or today(services.clock)
+    begin = min(written_day(first) or date.fromordinal(max(1, end.toordinal() - _DAYS + 1)), end)
     found = records_of(services, branch, span_of(begin, end))
     answer: Response = request.app.state.pages.page(
         "rules.html",
@@ -119,10 +119,3 @@ def _entry(services: Services, db: Db, teller: Teller, row: Row) -> dict[str, An
         return fact_words(row["type"], shown, services.rules.label, today(services.clock))
 
     return entry | {"given": words(row["given"]), "stated": words(row["stated"])}
-
-
-def _day(written: str) -> date | None:
-    try:
-        return date.fromisoformat(written) if written else None
-    except ValueError:
-        return None

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from bot.approving.drafting import QUESTIONS
-from bot.clock import today
+from bot.clock import today, written_day
 from bot.errors import Invalid
 from bot.permits import read_version
 from bot.store import approvals, views
@@ -273,7 +273,4 @@ def act(
 
 
 def _day(services: Services, written: str) -> date:
-    try:
-        return date.fromisoformat(written)
-    except ValueError:
-        return today(services.clock)
+    return written_day(written) or today(services.clock)
