@@ -16,10 +16,12 @@ from dataclasses import asdict
 
 from benchmarks import (
     draining,
+    import_rows,
     inbound,
     inbound_cpu,
     orm_loop,
     planning,
+    segmenting,
     sending,
     several,
     starting,
@@ -77,6 +79,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "plan_day": planning.plan_day,
     "plan_day_orm": orm_loop.plan_day_orm,
     "plan_insert": planning.plan_insert,
+    "segment_10k": segmenting.segment_10k,
+    "segment_import": import_rows.segment_import,
     "render": sending.render,
     "send_pipeline": sending.send_pipeline,
     "pacing": sending.pacing,

@@ -76,6 +76,8 @@ class Scale:
     """Of them in each round of the worker."""
     tasks: int = 1_000
     """Mass sends in each round of the pipeline."""
+    imported: int = 100_000
+    """Customers of a file, with three times as many holdings."""
     kills: int = 5
     settle: float = 10.0
     """Seconds of rest before memory is read."""
@@ -90,6 +92,7 @@ QUICK = Scale(
     messages=500,
     drained=200,
     tasks=40,
+    imported=500,
     kills=1,
     settle=0.2,
 )
@@ -152,3 +155,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value below which this share of them lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def peak_memory() -> float:
+    """Megabytes that this program held at most; getrusage would count its parent's as well."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -23,7 +23,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import FOLDER, ROOT, SERVER_CORE, Figure, Scale, in_turns, pin, ratio_of
+from benchmarks.figures import (
+    FOLDER,
+    ROOT,
+    SERVER_CORE,
+    Figure,
+    Scale,
+    in_turns,
+    peak_memory,
+    pin,
+    ratio_of,
+)
 from benchmarks.people import DAY, fill
 from bot.permits import permits_of
 from bot.planning import plan_steps
@@ -285,10 +295,7 @@ def main(folder: Path) -> None:
     steps = steps_of(db)
     print("planning", flush=True)
     seconds, rows = _timed(db, lambda: planning.plan(db, steps, NOW))
-    # The peak since this program began; getrusage would count its parent's as well.
-    status = Path("/proc/self/status").read_text("utf-8")
-    memory = int(status.partition("VmHWM:")[2].split()[0]) / 1024
-    print(json.dumps({"seconds": seconds, "rows": rows, "memory": memory}))
+    print(json.dumps({"seconds": seconds, "rows": rows, "memory": peak_memory()}))
     connection.close()
 
 
