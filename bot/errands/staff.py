@@ -120,7 +120,9 @@ class Desk:
         if kind == POSTLOAN:
             return day_words(date.fromisoformat(topic), today(self.clock))
         family = _TOPICS.get(kind)
-        return self.rules.label(family, topic) if family else topic or "近况"
+        if not topic:
+            return "未说明" if family else "近况"
+        return self.rules.label(family, topic) if family else topic
 
     def _hidden(self, db: Db, case: Row, fact: Row, userid: str) -> bool:
         viewer = sight.viewer(db, userid)

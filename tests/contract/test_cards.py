@@ -52,11 +52,13 @@ def branch(store: Database, vault: Vault, clock: FixedClock, rules: Rulebook) ->
     return found
 
 
+@pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("overdue", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_case_has_a_card_that_can_be_sent_though_nothing_was_heard(
-    branch: Branch, kind: str, *, overdue: bool
+    branch: Branch, kind: str, *, overdue: bool, told: bool
 ) -> None:
+    topic = TOPICS.get(kind, "") if told or kind == "postloan" else ""
     app = App()
     desk = Desk(
         branch.store,
@@ -70,7 +72,7 @@ def test_every_kind_of_case_has_a_card_that_can_be_sent_though_nothing_was_heard
         lambda db: cases.open_case(
             db,
             kind=kind,
-            topic=TOPICS.get(kind, ""),
+            topic=topic,
             customer=ExternalUserId("wm_a"),
             chat_id=ChatId(""),
             branch="东山支行",
