@@ -339,14 +339,24 @@ def record(
 
 @rules.command(name="export")
 def export_labelled(
-    file: Annotated[Path, typer.Argument(help="写到哪个文件;已有的不会覆盖")],
-    reason: Annotated[str, typer.Option(help="为什么导出,会记入审计")],
+    file: Annotated[
+        Path | None, typer.Argument(help="写到哪个文件;已有的不会覆盖。申请时不写")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="申请:为什么导出,会记入审计")] = "",
+    by: Annotated[str, typer.Option(help="申请:谁要导出,员工的 userid")] = "",
+    request: Annotated[int, typer.Option(help="导出:批准了的申请的编号")] = 0,
 ) -> None:
-    """把员工判断过、现在还允许读的话导出为标注行(JSON 行),遮盖号码、姓名、地址。"""
-    from bot.rulerecord import export, opened
+    """把员工判断过、现在还允许读的话导出为标注行(JSON 行):先申请,另一位批准后再导出。"""
+    from bot.errors import Invalid
+    from bot.rulerecord import ask_export, export, opened
 
     with opened(_settings()) as bot:
-        typer.echo(export(bot, file, reason))
+        if not request:
+            typer.echo(ask_export(bot, reason, by))
+        elif file is None:
+            raise Invalid("请写明导出到哪个文件")
+        else:
+            typer.echo(export(bot, file, request))
 
 
 @rules.command(name="train")

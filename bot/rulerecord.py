@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -10,12 +11,15 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.clock import today
+from bot.clock import SHANGHAI, today
 from bot.errors import Invalid
 from bot.rulework import label_problem
+from bot.store import exporting as store
 from bot.store import journal
+from bot.store.db import Db
 from bot.store.labelled import labelled
 from bot.store.verdicts import PERSON, Record
+from bot.web import exporting
 from bot.web.console.rules import records_of, span_of
 from bot.yamlfile import read_text
 from config.settings import Settings
@@ -34,7 +38,6 @@ from handlers.reading.offline import line_problem
 if TYPE_CHECKING:
     from bot.app import Bot
 
-_SHORTEST_REASON = 4
 _DAYS = 90
 
 
@@ -81,42 +84,66 @@ def _line(bot: Bot, one: Record) -> str:
     return f"{mark}{one.rule} 第 {one.version} 版 {kind}:{counts},{sure}{used}"
 
 
-def export(bot: Bot, file: Path, reason: str) -> str:
-    """Write every judged message that may be read now as labelled lines; what was written.
-
-    The trail is written before the lines: nothing leaves without it.
+def ask_export(bot: Bot, reason: str, by: str) -> str:
+    """Ask for an export of the judged messages; what happens next.
 
     Raises:
-        Invalid: The reason is missing, there is nothing to write, or the file cannot be made
+        Invalid: The reason or the employee is missing, or there is nothing to export.
+    """
+    if not list(labelled(bot.database.read(), bot.vault)):
+        raise Invalid("还没有可以导出的判断:先在控制台核实或否定一些事实;原话不再保存的不能导出")
+    number = exporting.ask(bot.database, bot.clock, by, reason)
+    return (
+        f"已登记第 {number} 号导出申请,等分行或合规在控制台「规则」页批准;"
+        f"批准后 {exporting.GOOD_FOR.days} 天内运行 qunguan rules export 文件 --request {number}"
+    )
+
+
+def export(bot: Bot, file: Path, number: int) -> str:
+    """Write every judged message that may be read now as labelled lines; what was written.
+
+    The trail, with the hash of the file, is written before the lines: nothing leaves without it.
+
+    Raises:
+        Invalid: Nobody else agreed to it, there is nothing to write, or the file cannot be made
             or is there already; it is never overwritten.
     """
-    why = " ".join(reason.split())
-    if len(why) < _SHORTEST_REASON:
-        raise Invalid("请用 --reason 写明为什么导出,例如 --reason 月度规则评分;会记入审计")
+    asked = exporting.approved(bot.database.read(), bot.clock, number)
     lines = list(labelled(bot.database.read(), bot.vault))
     if not lines:
-        raise Invalid("还没有可以导出的判断:先在控制台核实或否定一些事实;原话不再保存的不能导出")
+        raise Invalid("没有可以导出的判断了:原话不再保存,或客户不再同意")
     messages, facts = len(lines), sum(len(each.facts) for each in lines)
-    now, actor = int(bot.clock.now().timestamp() * 1000), os.environ.get("USER", "cli")
+    moment = bot.clock.now().astimezone(SHANGHAI)
+    now = int(moment.timestamp() * 1000)
+    mark = f"导出 {number} 号 · {asked['asked_by']} · {moment:%Y-%m-%d %H:%M}"
+    text = "".join(f"{each.line(mark)}\n" for each in lines)
+    proof = hashlib.sha256(text.encode()).hexdigest()
+
+    def keep(db: Db) -> None:
+        if not store.finish(db, number, proof, now):
+            raise Invalid(f"第 {number} 号刚刚已经导出过了")
+        journal.audit(
+            db,
+            asked["asked_by"],
+            "export_examples",
+            file.name,
+            now,
+            request=number,
+            reason=asked["reason"],
+            approved_by=asked["decided_by"],
+            messages=messages,
+            facts=facts,
+            sha256=proof,
+        )
+
     with os.fdopen(_create(file), "w", encoding="utf-8") as out:
         try:
-            bot.database.write(
-                lambda db: journal.audit(
-                    db,
-                    actor,
-                    "export_examples",
-                    file.name,
-                    now,
-                    reason=why,
-                    messages=messages,
-                    facts=facts,
-                )
-            )
-            out.writelines(each.line() + "\n" for each in lines)
+            bot.database.write(keep)
+            out.write(text)
         except BaseException:
             file.unlink(missing_ok=True)
             raise
-    return f"已写入 {file}:{messages} 条消息,{facts} 条事实;导出已记入审计"
+    return f"已写入 {file}:{messages} 条消息,{facts} 条事实,每行带水印;导出已记入审计"
 
 
 def train(bot: Bot, file: Path | None) -> Iterator[str]:

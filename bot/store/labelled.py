@@ -58,18 +58,17 @@ class Labelled:
     facts: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
 
-    def line(self) -> str:
-        """As a JSON line."""
-        return json.dumps(
-            {
-                "id": self.id,
-                "sent_at": self.sent_at.isoformat(),
-                "text": self.text,
-                "facts": self.facts,
-                "rejected": self.rejected,
-            },
-            ensure_ascii=False,
-        )
+    def line(self, watermark: str = "") -> str:
+        """As a JSON line, perhaps with what tells who took it away."""
+        found = {
+            "id": self.id,
+            "sent_at": self.sent_at.isoformat(),
+            "text": self.text,
+            "facts": self.facts,
+            "rejected": self.rejected,
+        }
+        marked = found | {"watermark": watermark} if watermark else found
+        return json.dumps(marked, ensure_ascii=False)
 
 
 def readable(db: Db, msgid: str) -> Row | None:

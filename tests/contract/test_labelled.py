@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import stat
 from collections.abc import Callable, Iterator
@@ -18,12 +19,13 @@ from bot.clock import SHANGHAI
 from bot.errors import Invalid
 from bot.facts import Evidence, Fact, FactType
 from bot.model import ArchivedMessage, ChatId, ExternalUserId, MsgId, Role
-from bot.rulerecord import export, record_lines
+from bot.rulerecord import ask_export, export, record_lines
 from bot.rulework import score_lines
 from bot.store import journal, ledger, talk
 from bot.store.db import Db
 from bot.store.labelled import labelled
 from bot.store.sight import Viewer
+from bot.web import exporting
 from bot.web.corrections import correct_fact
 from config.settings import Settings
 from handlers.reading import Reader
@@ -198,40 +200,121 @@ def test_C2_sensitive_values_go_where_their_consent_stands(madeup: MadeUp) -> No
 # -- the commands
 
 
-def test_D5_an_export_is_written_once_for_a_reason_and_is_in_the_trail(
+HE = Viewer("heguan", Role.COMPLIANCE, "城东支行")
+
+
+def agreed(bot: Bot) -> int:
+    """An export that a second person agreed to."""
+    number = exporting.ask(bot.database, bot.clock, "zhoujun", REASON)
+    exporting.decide(bot.database, bot.clock, HE, number, agreed=True)
+    return number
+
+
+def test_D5_an_export_wants_a_reason_and_a_second_person_and_is_written_once(
     madeup: MadeUp, bot: Bot, tmp_path: Path
 ) -> None:
     judge(madeup, "farm", "confirmed")
     file = tmp_path / "labelled.jsonl"
-    assert "1 条消息,1 条事实" in export(bot, file, f" {REASON} ")
+    assert "第 1 号" in ask_export(bot, f" {REASON} ", "heguan")
+    with pytest.raises(Invalid, match="还没有批准"):
+        export(bot, file, 1)
+    for nobody in (HE, API, Viewer("zhoujun", Role.HEAD, "城东支行")):
+        with pytest.raises(Invalid, match="另一位"):
+            exporting.decide(bot.database, bot.clock, nobody, 1, agreed=True)
+    assert not file.exists()
+    city = Viewer("shi", Role.CITY)
+    exporting.decide(bot.database, bot.clock, city, 1, agreed=True)
+    assert "1 条消息,1 条事实" in export(bot, file, 1)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    row = madeup.database.read().one("SELECT * FROM audit ORDER BY id DESC LIMIT 1")
-    assert row is not None
-    assert (row["act"], row["object"], json.loads(row["why"])) == (
-        "export_examples",
-        "labelled.jsonl",
-        {"reason": REASON, "messages": 1, "facts": 1},
-    )
+    (line,) = map(json.loads, file.read_text("utf-8").splitlines())
+    assert "导出 1 号 · heguan · 2026-12-01 10:20" == line["watermark"]
+    rows = madeup.database.read().rows("SELECT actor, act, why FROM audit ORDER BY id DESC LIMIT 3")
+    assert [
+        ("heguan", "export_examples"),
+        ("shi", "approve_export"),
+        ("heguan", "ask_export"),
+    ] == [(row["actor"], row["act"]) for row in rows]
+    assert json.loads(rows[0]["why"]) == {
+        "request": 1,
+        "reason": REASON,
+        "approved_by": "shi",
+        "messages": 1,
+        "facts": 1,
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+    }
     assert journal.first_broken_link(madeup.database.read()) is None
-    before = file.read_bytes()
-    with pytest.raises(Invalid, match="不会覆盖"):
-        export(bot, file, REASON)
-    assert before == file.read_bytes()
+    with pytest.raises(Invalid, match="已经导出过"):
+        export(bot, tmp_path / "again.jsonl", 1)
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "评分"])
-def test_D5_without_a_reason_nothing_is_exported(
-    madeup: MadeUp, bot: Bot, tmp_path: Path, reason: str
+def test_D5_a_file_that_is_there_is_left_alone_and_the_approval_stays(
+    madeup: MadeUp, bot: Bot, tmp_path: Path
 ) -> None:
     judge(madeup, "farm", "confirmed")
-    with pytest.raises(Invalid, match="--reason"):
-        export(bot, tmp_path / "x.jsonl", reason)
-    assert not (tmp_path / "x.jsonl").exists()
+    file = tmp_path / "labelled.jsonl"
+    file.write_text("mine", "utf-8")
+    number = agreed(bot)
+    with pytest.raises(Invalid, match="不会覆盖"):
+        export(bot, file, number)
+    assert "mine" == file.read_text("utf-8")
+    export(bot, tmp_path / "other.jsonl", number)
+
+
+def test_D5_an_approval_of_an_export_lasts_a_week(madeup: MadeUp, bot: Bot, tmp_path: Path) -> None:
+    judge(madeup, "farm", "confirmed")
+    number = agreed(bot)
+    madeup.clock.move(timedelta(days=7, seconds=1))
+    with pytest.raises(Invalid, match="重新申请"):
+        export(bot, tmp_path / "x.jsonl", number)
+
+
+def test_D5_an_export_that_is_refused_or_unknown_is_not_made(
+    madeup: MadeUp, bot: Bot, tmp_path: Path
+) -> None:
+    judge(madeup, "farm", "confirmed")
+    number = exporting.ask(bot.database, bot.clock, "zhoujun", REASON)
+    exporting.decide(bot.database, bot.clock, HE, number, agreed=False)
+    with pytest.raises(Invalid, match="没有批准"):
+        export(bot, tmp_path / "x.jsonl", number)
+    with pytest.raises(Invalid, match="另一位"):
+        exporting.decide(bot.database, bot.clock, HE, number, agreed=True)
+    with pytest.raises(Invalid, match="没有第 9 号"):
+        export(bot, tmp_path / "x.jsonl", 9)
+
+
+def test_D5_the_second_person_is_told_of_an_export(madeup: MadeUp, bot: Bot) -> None:
+    for by, second in (("zhoujun", "heguan"), ("heguan", None)):
+        exporting.ask(bot.database, bot.clock, by, REASON)
+        rows = madeup.database.read().rows("SELECT payload FROM outbox WHERE kind = 'TellStaff'")
+        told = [json.loads(row["payload"]) for row in rows]
+        assert [second or "heguan"] == [each["userid"] for each in told]
+    text = bot.rules.renderer.render(bot.rules.messages[told[0]["words"]], told[0]["values"])
+    assert "周俊申请导出员工判断过的话(第 1 号)" in text
+
+
+@pytest.mark.parametrize(
+    ("reason", "by", "said"),
+    [
+        ("", "heguan", "--reason"),
+        ("  ", "heguan", "--reason"),
+        ("评分", "heguan", "--reason"),
+        (REASON, "", "--by"),
+        (REASON, "nobody", "--by"),
+    ],
+)
+def test_D5_without_a_reason_and_a_name_nothing_can_be_asked_for(
+    madeup: MadeUp, bot: Bot, reason: str, by: str, said: str
+) -> None:
+    judge(madeup, "farm", "confirmed")
+    with pytest.raises(Invalid, match=said):
+        ask_export(bot, reason, by)
 
 
 def test_without_verdicts_the_export_says_what_to_do(bot: Bot, tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="核实或否定"):
-        export(bot, tmp_path / "x.jsonl", REASON)
+        ask_export(bot, REASON, "zhoujun")
+    with pytest.raises(Invalid, match="没有可以导出"):
+        export(bot, tmp_path / "x.jsonl", agreed(bot))
     assert not (tmp_path / "x.jsonl").exists()
 
 
@@ -239,9 +322,10 @@ def test_an_export_whose_trail_cannot_be_written_leaves_no_file(
     madeup: MadeUp, bot: Bot, tmp_path: Path
 ) -> None:
     judge(madeup, "farm", "confirmed")
+    number = agreed(bot)
     madeup.write(lambda db: db.run("DROP TABLE audit"))
     with pytest.raises(Exception, match="audit"):
-        export(bot, tmp_path / "x.jsonl", REASON)
+        export(bot, tmp_path / "x.jsonl", number)
     assert not (tmp_path / "x.jsonl").exists()
 
 
@@ -250,13 +334,13 @@ def test_a_file_that_cannot_be_made_is_answered_with_its_reason(
 ) -> None:
     judge(madeup, "farm", "confirmed")
     with pytest.raises(Invalid, match="请换一个位置"):
-        export(bot, tmp_path / "nowhere" / "x.jsonl", REASON)
+        export(bot, tmp_path / "nowhere" / "x.jsonl", agreed(bot))
 
 
 def test_exported_lines_are_read_like_any_others(madeup: MadeUp, bot: Bot, tmp_path: Path) -> None:
     for name in ("farm", "inflow"):
         judge(madeup, name, "confirmed")
-    export(bot, tmp_path / "x.jsonl", REASON)
+    export(bot, tmp_path / "x.jsonl", agreed(bot))
     text = (tmp_path / "x.jsonl").read_text("utf-8").splitlines()
     wrong: list[tuple[int, str]] = []
     reader = Reader.load(bot.settings.qunguan_config_dir)

@@ -6,6 +6,8 @@ import pytest
 from caller import Answer, Caller, employee, program
 from madeup import MadeUp
 
+from bot.web import exporting
+
 
 @pytest.fixture
 def api(address: str) -> Caller:
@@ -119,3 +121,19 @@ def test_a_rule_that_people_reject_is_proposed_for_mending(madeup: MadeUp, head:
 
     madeup.write(rejected)
     assert "建议修改" in head.get("/rules").text
+
+
+def test_D5_a_second_person_agrees_to_an_export_on_the_page(madeup: MadeUp, address: str) -> None:
+    exporting.ask(madeup.database, madeup.clock, "zhoujun", "月度规则评分")
+    he, head, admin = (employee(madeup, address, who) for who in ("heguan", "zhoujun", "mazy"))
+    assert "月度规则评分" in he.get("/rules").text
+    assert "导出判断过的话" not in head.get("/rules").text
+    path = "/rules/exports/1"
+    assert head.post(path, token=head.form_token(), agreed="true").status == 404
+    assert he.post(path, token="", agreed="true").status == 403
+    madeup.write(lambda db: db.run("UPDATE staff SET role = 'admin' WHERE userid = 'mazy'"))
+    tried = admin.post(path, token=admin.form_token(), agreed="true")
+    assert (tried.status, "另一位" in tried.text) == (409, True)
+    assert he.post(path, token=he.form_token(), agreed="true").status == 303
+    page = he.get("/rules").text
+    assert ("已批准,还没导出" in page, f'action="{path}"' in page) == (True, False)

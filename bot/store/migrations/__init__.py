@@ -15,7 +15,7 @@ from bot.errors import Invalid
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-HEAD = "r0022"
+HEAD = "r0023"
 _FUNCTIONS = Path(__file__).parent / "functions.sql"
 _ONE_AT_A_TIME = 7_201_002
 _OLDEST_SERVER = 140_000

@@ -6,16 +6,19 @@ import json
 from datetime import date, datetime, time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
 from bot.clock import SHANGHAI, today, written_day
+from bot.errors import Invalid
 from bot.model import Role
+from bot.store import exporting as store
 from bot.store import ledger, verdicts
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer, visible_to
 from bot.store.verdicts import Record, Span
-from bot.web.auth import SignedIn, services_of
+from bot.web import exporting
+from bot.web.auth import Sender, SignedIn, services_of
 from bot.web.console.telling import Teller
 from bot.web.pages import Missing
 from bot.web.services import Services
@@ -84,8 +87,41 @@ def rules(
         last=end.isoformat(),
         line=services.rules.thresholds.rule_record,
         branch=branch,
+        exports=_exports(services, person.viewer),
     )
     return answer
+
+
+def _exports(services: Services, who: Viewer) -> list[dict[str, Any]]:
+    """What was asked to leave the machine; for those who see all branches."""
+    if who.role not in _EVERYWHERE:
+        return []
+    db = services.database.read()
+    teller = Teller(services, db, who)
+    return [
+        {
+            "row": row,
+            "asked_by": teller.staff(row["asked_by"]),
+            "decided_by": teller.staff(row["decided_by"]),
+            "may_decide": exporting.may_decide(who, row),
+        }
+        for row in store.latest(db)
+    ]
+
+
+@router.post("/rules/exports/{number}")
+def decide_export(
+    request: Request, person: Sender, number: int, agreed: Annotated[bool, Form()]
+) -> Response:
+    """The second person agrees to an export, or does not."""
+    services = services_of(request)
+    if person.viewer.role not in _EVERYWHERE:
+        raise Missing
+    try:
+        exporting.decide(services.database, services.clock, person.viewer, number, agreed=agreed)
+    except Invalid as why:
+        return Response(str(why), 409, media_type="text/plain; charset=utf-8")
+    return RedirectResponse("/rules", 303)
 
 
 @router.get("/rules/{rule}")
