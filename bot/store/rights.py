@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bot.model import Role
@@ -25,7 +26,7 @@ _EMPTY: dict[str, Any] = dict.fromkeys(_COLUMNS, "") | dict.fromkeys(
 )
 _SEEN = """
 SELECT r.* FROM rights_request r LEFT JOIN customer c ON c.external_userid = r.external_userid
-WHERE (r.owner = :me OR r.raised_to = :me OR r.opened_by = :me OR ({scope})) {more}
+WHERE (:me IN (r.owner, r.raised_to, r.opened_by, r.approved_by) OR ({scope})) {more}
 """
 
 
@@ -55,6 +56,15 @@ def closed(db: Db, who: Viewer, limit: int = 200) -> list[Row]:
 def of_customer(db: Db, who: Viewer, external_userid: str) -> list[Row]:
     """What one customer has asked for, the newest first."""
     return _seen(db, who, "AND r.external_userid = :id ORDER BY r.id DESC", id=external_userid)
+
+
+def listed(db: Db, who: Viewer, wanted: Mapping[str, str], *, before: int, limit: int) -> list[Row]:
+    """Requests, the newest first; keys of ``wanted``: ``status``, ``kind``, ``external_userid``."""
+    columns = ("status", "kind", "external_userid")
+    asked = {each: wanted[each] for each in columns if wanted.get(each)}
+    more = "".join(f" AND r.{each} = :{each}" for each in asked)
+    more = f"AND r.id < :before{more} ORDER BY r.id DESC LIMIT :limit"
+    return _seen(db, who, more, before=before, limit=limit, **asked)
 
 
 def _seen(db: Db, who: Viewer, more: str, **values: Any) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from bot.store import ledger, lists
+from bot.store import ledger, lists, rights
 from bot.store.account import PARTS
 from bot.store.db import Db, Row
 from bot.web.answers import (
@@ -24,6 +24,7 @@ from bot.web.answers import (
     HoldingAnswer,
     MemberAnswer,
     PushAnswer,
+    RightAnswer,
     SignupAnswer,
     StepAnswer,
     TaskAnswer,
@@ -200,13 +201,29 @@ def escalation(services: Services, db: Db, row: Row) -> EscalationAnswer:
         outcome=row["outcome"],
         note=row["note"],
         evidence=evidence(services, proof, sensitive=True) if proof and said else None,
-        history=[
-            StepAnswer(
-                at=iso(each["at"]), actor=each["actor"], step=each["step"], note=each["note"]
-            )
-            for each in steps
-        ],
+        history=[_step(each) for each in steps],
     )
+
+
+def right(services: Services, db: Db, row: Row) -> RightAnswer:
+    """One request of a customer about their data."""
+    same = ("id", "external_userid", "kind", "purpose", "via", "branch", "asked_on", "due_on")
+    return RightAnswer(
+        **{name: row[name] for name in (*same, "status", "owner", "opened_by", "proof")},
+        words=services.vault.open_text(row["words_sealed"]),
+        opened_at=iso(row["opened_at"]),
+        approved_at=iso(row["approved_at"]),
+        approved_by=row["approved_by"] or None,
+        raised_to=row["raised_to"] or None,
+        closed_at=iso(row["closed_at"]),
+        closed_by=row["closed_by"] or None,
+        note=services.vault.open_text(row["note_sealed"]),
+        history=[_step(each) for each in rights.steps(db, row["id"])],
+    )
+
+
+def _step(row: Row) -> StepAnswer:
+    return StepAnswer(at=iso(row["at"]), actor=row["actor"], step=row["step"], note=row["note"])
 
 
 def audit(row: Row) -> AuditAnswer:

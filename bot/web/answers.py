@@ -283,6 +283,32 @@ class EscalationAnswer(Answer):
     history: list[StepAnswer]
 
 
+class RightAnswer(Answer):
+    """What a customer asks of us about their data; of somebody erased only a mark is left."""
+
+    id: int
+    external_userid: str
+    kind: str = Field(description="copy, correct, delete, explain, withdraw")
+    purpose: str = Field(description="withdraw: which consent")
+    via: str = Field(description="counter, phone, chat, letter")
+    branch: str
+    asked_on: str
+    due_on: str = Field(description="The last day to answer")
+    words: str = Field(description="As the employee wrote it down")
+    status: str = Field(description="waiting for a second person, open, done, refused, ended")
+    owner: str
+    opened_at: str | None
+    opened_by: str
+    approved_at: str | None
+    approved_by: str | None
+    raised_to: str | None = Field(description="Who was told that it is late")
+    closed_at: str | None
+    closed_by: str | None
+    note: str
+    proof: str = Field(description="SHA-256 of the file that was handed over, or of the note")
+    history: list[StepAnswer]
+
+
 class DutyAnswer(Answer):
     """Something that a version must be approved as, and by whom it was."""
 

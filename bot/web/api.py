@@ -14,7 +14,7 @@ from bot.store import events as happenings
 from bot.store.account import account
 from bot.store.approvals import submitted, version
 from bot.store.sight import visible_to
-from bot.web import answering, api_cases, approving
+from bot.web import answering, api_cases, api_rights, approving
 from bot.web.answers import (
     ApprovalAnswer,
     AuditAnswer,
@@ -55,6 +55,7 @@ from bot.web.profiles import profile_of
 router = APIRouter(prefix="/api", dependencies=[Depends(caller)], responses=ERRORS)
 
 router.include_router(api_cases.router)
+router.include_router(api_rights.router)
 
 
 # -- customers and facts

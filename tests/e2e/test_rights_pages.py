@@ -45,3 +45,17 @@ def test_D6_a_copy_goes_from_the_form_over_a_second_person_to_a_file(
         stranger.get("/customers/wmWang/rights").status,
         stranger.post(f"{path}/export", token=stranger.form_token()).status,
     ]
+
+
+def test_D6_whoever_agreed_to_a_deletion_sees_that_it_was_done(
+    madeup: MadeUp, address: str
+) -> None:
+    chen, head = (employee(madeup, address, userid) for userid in ("chenxy", "zhoujun"))
+    asked = {"kind": "delete", "via": "counter", "asked_on": "2026-12-01"}
+    made = chen.post(
+        "/customers/wmWang/rights", token=chen.form_token(), words="本人到柜面要求", **asked
+    )
+    path = made.headers["location"]
+    agreed = head.post(f"{path}/decide", token=head.form_token(), agreed="true")
+    assert (303, path) == (agreed.status, agreed.headers["location"])
+    assert "已办结" in head.get(path).text
