@@ -105,6 +105,7 @@ def sole_use_of_folder(folder: Path) -> Iterator[None]:
         except OSError:
             raise Invalid(
                 f"数据文件夹 {folder} 正由另一个群管使用,请先停掉它,或换一个 QUNGUAN_DATA_DIR"
+                "(演示:换一个目录启动)"
             ) from None
         yield
 

@@ -244,11 +244,14 @@ def _demo_bot(folder: Path, spec: str, port: int, wiring: dict[str, str]) -> Bot
 
 def _fresh_demo_folder() -> Path:
     """An empty folder: the sandbox forgets everything at its end, and so must its bot."""
+    from bot.opening import sole_use_of_folder
+
     folder = DEMO_FOLDER
     if folder.exists():
         if any(folder.iterdir()) and not (folder / _DEMO_MARK).exists():
             raise Invalid(f"{folder} 里有别的文件,演示不会覆盖它们;请先移走")
-        shutil.rmtree(folder)
+        with sole_use_of_folder(folder):
+            shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / _DEMO_MARK).touch()
     return folder
@@ -301,6 +304,7 @@ def run_sandbox(port: int) -> None:
     from bot.sandbox.town import Staffers, Story, load_town, populate
 
     configure_logging("info")
+    _need_port(port)
     folder = Path("var/sandbox")
     folder.mkdir(parents=True, exist_ok=True)
     spec = os.environ.get("QUNGUAN_CLOCK", "system")
@@ -339,6 +343,7 @@ def run_relay(host: str, port: int) -> None:
     secret = settings.wecom_archive_secret.get_secret_value()
     if not settings.wecom_corp_id or not secret:
         raise Invalid("请设置 WECOM_CORP_ID 和 WECOM_ARCHIVE_SECRET")
+    _need_port(port)
     with ArchiveSdk(settings.wecom_corp_id, secret) as sdk:
         token = settings.wecom_archive_relay_token.get_secret_value()
         uvicorn.run(

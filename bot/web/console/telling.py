@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.clock import today
 from bot.facts import FactClass
-from bot.store import cases, chats, ledger, lists, talk, views
+from bot.store import cases, chats, events, ledger, lists, talk, views
 from bot.store.db import Db, Row
 from bot.store.sight import Viewer, may_see_sensitive
 from bot.web.services import Services
@@ -40,6 +40,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "refused",
         "customers_merged",
         "customers_parted",
+        "signed_up",
     ),
     "facts": (
         "fact_learned",
@@ -173,7 +174,12 @@ class Teller:
             return self._push
         if kind.startswith(("case_", "card_")):
             return self._case
-        others = {"segments": self._moves, "states": self._moves, "tags_marked": self._tags}
+        others = {
+            "segments": self._moves,
+            "states": self._moves,
+            "tags_marked": self._tags,
+            "signed_up": self._event,
+        }
         return others.get(kind)
 
     # -- names
@@ -245,6 +251,10 @@ class Teller:
             "occasion": label("occasion", occasion),
             "rules": [label("rule", rule) for rule in why.get("rules", [])],
         }
+
+    def _event(self, row: Row, _why: dict[str, Any]) -> dict[str, Any]:
+        event = events.event(self._db, row["ref"])
+        return {"event": event["name"] if event else ""}
 
     def _case(self, row: Row, why: dict[str, Any]) -> dict[str, Any]:
         case = cases.case(self._db, row["ref"]) if row["ref"] else None
