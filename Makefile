@@ -5,7 +5,7 @@ BIN := .venv/bin
 TESTERS ?= 3
 PYTEST := $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
-.PHONY: install install-test run test check bench faults release clean
+.PHONY: install install-test run test check bench faults learn release clean
 
 install: .venv/.installed
 
@@ -42,6 +42,10 @@ bench: install-test
 
 faults: install-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
+
+# Learns config/likely.json from the labelled talk in tests/data; about a minute. After new talk or rules.
+learn: install
+	$(BIN)/python -c 'from pathlib import Path; from bot.likelyfile import write_likely; write_likely(Path("tests/data"), Path("config"))'
 
 # Pins the texts under templates/ by hash; run by whoever makes a release, after approval.
 release: install

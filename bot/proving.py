@@ -15,7 +15,7 @@ from bot.rulebook import Rulebook, load_labels, load_rulebook
 from bot.store.examples import belongs, empty_store
 from bot.yamlfile import load_section
 from handlers.ledger_fields import load_ledger
-from handlers.reading import Reader, rules
+from handlers.reading import Reader, likely, rules
 from handlers.reading.examples import mistakes
 from handlers.rules import load_escalation, load_examples, load_segments, load_tag_names
 from handlers.states import ActiveLine, load_states
@@ -68,7 +68,7 @@ def prove(config: Path, templates: Path) -> Proof:
 def files_of(config: Path, templates: Path) -> list[Path]:
     """Every file that is read: rules, words, numbers and texts; not the pages."""
     texts = (path for pattern in _TEXTS for path in templates.glob(pattern))
-    return sorted({*config.rglob("*.yaml"), *texts})
+    return sorted({*config.rglob("*.yaml"), *config.glob(likely.FILE), *texts})
 
 
 def version_of(config: Path, templates: Path) -> str:

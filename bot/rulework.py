@@ -137,6 +137,13 @@ def _facts(found: Explanation, label: Label, today: date) -> Iterator[str]:
             f"     规则 {fact.rule} 第 {fact.version} 版,把握 {fact.confidence:g}{waits};"
             f"依据「{fact.evidence.text}」"
         )
+    for each in found.held:
+        told = "、".join(f"「{words}」" for words in each.words)
+        against = f",最不像的字词:{told}" if told else ""
+        yield (
+            f"     学来的核对留住了规则 {each.fact.rule}:"
+            f"这样的话说{label('fact', each.fact.type)}的可能只有 {each.share:.1%}{against}"
+        )
 
 
 def _others(found: Explanation, label: Label) -> Iterator[str]:

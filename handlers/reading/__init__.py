@@ -2,8 +2,9 @@
 
 The way of a text: normalised with an offset map, one keyword automaton, the frames whose words
 all occur, guards (negation, question, hypothesis, other people, advertisement …), then the dates
-and sums that belong to each reading. Rules are data: ``config/lexicon/*.yaml`` and
-``config/rules/frames*.yaml``. Pure: the clock is the message's own time.
+and sums that belong to each reading, and a check that such words are likely to tell it. Rules are data:
+``config/lexicon/*.yaml``, ``config/rules/frames*.yaml`` and ``config/likely.json``. Pure: the
+clock is the message's own time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from handlers.reading.amounts import Money
 from handlers.reading.attach import Attachments
 from handlers.reading.details import complete, settle
 from handlers.reading.engine import Matcher, Message, Reading
+from handlers.reading.likely import HELD_BACK, Likely, around
 from handlers.reading.text import BREAKS, Normaliser, Plain
 
 _SHANGHAI = timezone(timedelta(hours=8))
@@ -113,22 +115,25 @@ class Reader:
             return []
         attachments = Attachments(message, local_time(speech.sent_at), self.money)
         readings = settle(complete(readings, message, attachments, self.rules.words), message)
-        facts = [_fact(reading, message, base) for reading in readings]
+        facts = [_fact(reading, message, base, self.rules.likely) for reading in readings]
         return sorted(facts, key=lambda fact: -fact.confidence)
 
 
-def _fact(reading: Reading, message: Message, base: int) -> Fact:
+def _fact(reading: Reading, message: Message, base: int, likely: Likely | None) -> Fact:
     start, end = message.around(*reading.clauses)
     start = min([start, *(span[0] for span in reading.spans)])
     end = max([end, *(span[1] for span in reading.spans)])
+    frame, confidence = reading.frame, reading.frame.confidence
+    if likely and likely.holds_back(frame.id, frame.type, around(message.text, start, end)):
+        confidence = min(confidence, HELD_BACK)
     start, end = message.plain.span(start, end)
     return Fact(
-        reading.frame.type,
+        frame.type,
         reading.value,
         Evidence(start + base, end + base, message.plain.original[start:end]),
-        reading.frame.confidence,
-        reading.frame.id,
-        reading.frame.version,
+        confidence,
+        frame.id,
+        frame.version,
     )
 
 

@@ -12,8 +12,10 @@ from handlers.reading import Reader, dates, is_quoted, local_time
 from handlers.reading.attach import Attachments
 from handlers.reading.details import complete, settle
 from handlers.reading.engine import Message, Probe, Reading, Veto, scope_of, takes_back, unmet
+from handlers.reading.likely import around
 from handlers.reading.patterns import Pattern
 from handlers.reading.rules import Frame
+from handlers.reading.text import Plain
 
 
 class Day(NamedTuple):
@@ -68,6 +70,19 @@ class Stopped(NamedTuple):
     guard: str = ""
 
 
+class Held(NamedTuple):
+    """A reading that the learnt check holds back.
+
+    Attributes:
+        share: How likely such words tell its type, 0 to 1.
+        words: Pieces of the text that speak most against it.
+    """
+
+    fact: Fact
+    share: float
+    words: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """The way of one message.
@@ -75,6 +90,7 @@ class Explanation:
     Attributes:
         clauses: Of the normalised text.
         facts: All, also those that wait for a person.
+        held: Those of them that wait because of the learnt check.
         stopped: Rules that matched, one entry each.
         loose: Rules all of whose words occur, but in no order that they know.
     """
@@ -85,6 +101,7 @@ class Explanation:
     words: tuple[Word, ...]
     guards: tuple[Guard, ...]
     facts: tuple[Fact, ...]
+    held: tuple[Held, ...]
     stopped: tuple[Stopped, ...]
     loose: tuple[Frame, ...]
 
@@ -112,6 +129,7 @@ def explain(reader: Reader, speech: Speech) -> Explanation:
         tuple(_words(reader, plain.text)),
         tuple(_guards(vetoes, plain.text, stopped.values())),
         facts,
+        tuple(_held(reader, plain, facts)),
         tuple(stopped.values()),
         tuple(_loose(probes, matches)),
     )
@@ -144,6 +162,15 @@ def _guards(vetoes: list[Veto], text: str, stopped: Iterable[Stopped]) -> Iterat
         if words is not None:
             rules = tuple(each.frame.id for each in stopped if each.guard == veto.id)
             yield Guard(veto.id, words.group(), rules)
+
+
+def _held(reader: Reader, plain: Plain, facts: tuple[Fact, ...]) -> Iterator[Held]:
+    check = reader.rules.likely
+    for fact in facts if check else ():
+        words = around(plain.text, *plain.back(fact.evidence.start, fact.evidence.end))
+        if check and check.holds_back(fact.rule, fact.type, words):
+            against = tuple(check.against(fact.type, words))
+            yield Held(fact, check.share(fact.type, words), against)
 
 
 def _loose(probes: list[Probe], matches: list[Reading]) -> Iterator[Frame]:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from bot.errors import Invalid
 from bot.facts import FactType
 from bot.schema import SCHEMA
+from handlers.reading import likely
+from handlers.reading.likely import Likely
 from handlers.reading.patterns import Pattern, Words, compile_pattern
 from handlers.reading.rulefile import Complain, Entry, document, load_lexicon, raising
 
@@ -106,6 +108,7 @@ class Rules:
     dialect: dict[str, str]
     currencies: dict[str, str]
     fractions: dict[str, str]
+    likely: Likely | None = None
 
 
 def load(folder: Path, complain: Complain = raising) -> Rules:
@@ -150,7 +153,16 @@ def load(folder: Path, complain: Complain = raising) -> Rules:
         lexicon.get("_dialect", {}),
         lexicon.get("_currencies", {}),
         lexicon.get("_fractions", {}),
+        _likely(folder, complain),
     )
+
+
+def _likely(folder: Path, complain: Complain) -> Likely | None:
+    try:
+        return likely.load(folder)
+    except Invalid as wrong:
+        complain(wrong)
+        return None
 
 
 def _entries(found: Entry) -> list[Entry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from dataclasses import dataclass
 
 BREAKS = " ,。!?;、\n…~()【】|"
@@ -66,6 +67,12 @@ class Plain:
         if self.origin is None:
             return start, end
         return self.origin[start], self.origin[end - 1] + 1
+
+    def back(self, start: int, end: int) -> tuple[int, int]:
+        """The plain text's span for a span of the original."""
+        if self.origin is None:
+            return start, end
+        return bisect_left(self.origin, start), bisect_left(self.origin, end)
 
     def clauses(self) -> list[tuple[int, int]]:
         """Spans between the breaks, in order; never empty ones."""
