@@ -2,8 +2,8 @@
 
 The way of a text: normalised with an offset map, one keyword automaton, the frames whose words
 all occur, guards (negation, question, hypothesis, other people, advertisement …), then the dates
-and sums that belong to each reading, and a check that such words are likely to tell it. Rules are data:
-``config/lexicon/*.yaml``, ``config/rules/frames*.yaml`` and ``config/likely.json``. Pure: the
+and sums that belong to each reading, and a check that such words are likely to tell it. Rules are
+data: ``config/lexicon/*.yaml``, ``config/rules/frames*.yaml`` and ``config/likely.json``. Pure: the
 clock is the message's own time.
 """
 

@@ -21,9 +21,18 @@ from handlers.reading.rules import Rules
 from handlers.reading.text import Normaliser
 
 BELOW = 0.015
-"""Tried on talk that was not learnt from: below it one reading in ten is right."""
-BELOW_REFUSAL = 0.005
-"""A refusal that waits may be overlooked; only what is hardly thinkable waits."""
+"""Less likely readings wait; on talk that was not learnt from nine in ten of them were wrong."""
+BELOW_STRICT = 0.05
+"""For types that must be right when they are read: money and refusals."""
+_STRICT = frozenset(
+    {
+        FactType.OPT_OUT,
+        FactType.OTHER_BANK,
+        FactType.MATURITY,
+        FactType.INFLOW,
+        FactType.OUTFLOW,
+    }
+)
 _LINES_AT_LEAST = 3
 _ROUNDS = 12
 _RATE = 8.0
@@ -103,7 +112,7 @@ def _packed(kind: str, bias: float, weights: Sequence[float]) -> dict[str, Any]:
     step = round(max(map(abs, weights), default=0.0) / _MOST, _DIGITS) or 1.0
     small = array("b", (max(-_MOST, min(_MOST, round(weight / step))) for weight in weights))
     return {
-        "below": BELOW_REFUSAL if kind == FactType.OPT_OUT else BELOW,
+        "below": BELOW_STRICT if kind in _STRICT else BELOW,
         "bias": round(bias, _DIGITS),
         "step": step,
         "weights": base64.b64encode(small.tobytes()).decode(),

@@ -28,6 +28,8 @@ HELD_BACK = 0.5
 FORMAT = 1
 _LONGEST = 3
 _AROUND = 40
+_FEW = 5
+"""Shorter lines tell too little to judge, and some are codes: 0000 refuses."""
 _NAMED = 3
 _NUMBER = re.compile(r"\d+|[零一二两三四五六七八九十百千万亿]{2,}")
 _BREAKS = re.compile(r"[\s,。;、…~()【】|]+")
@@ -64,7 +66,9 @@ class Likely:
     def holds_back(self, rule: str, kind: str, words: str) -> bool:
         """Whether a reading by a rule is too unlikely to act on; ``words`` as ``around`` cuts."""
         learnt = self.types.get(kind)
-        return learnt is not None and rule in self.frames and self.share(kind, words) < learnt.below
+        if learnt is None or rule not in self.frames or len(words) < _FEW:
+            return False
+        return self.share(kind, words) < learnt.below
 
     def share(self, kind: str, words: str) -> float:
         """How likely normalised words tell a fact of a type that was learnt, 0 to 1."""
