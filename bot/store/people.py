@@ -33,6 +33,16 @@ UPDATE staff SET follows_customers =
 """
 
 
+# Closed cases keep the name of their time.
+_RENAME_IN_CASES = """
+UPDATE escalation SET
+  assignee = CASE WHEN assignee = :old THEN :new ELSE assignee END,
+  raised_to = CASE WHEN raised_to = :old THEN :new ELSE raised_to END,
+  extend_by = CASE WHEN extend_by = :old THEN :new ELSE extend_by END,
+  concerned = trim(replace(',' || concerned || ',', ',' || :old || ',', ',' || :new || ','), ',')
+WHERE status = 'open' AND (:old IN (assignee, raised_to, extend_by)
+  OR ',' || concerned || ',' LIKE '%,' || :old || ',%')
+"""
 _GIVE_WAY = """
 DELETE FROM follow WHERE userid = :new
   AND external_userid IN (SELECT external_userid FROM follow WHERE userid = :old)
@@ -90,6 +100,7 @@ def rename_member(db: Db, old: UserId, new: UserId) -> None:
     db.run("UPDATE follow SET userid = :new WHERE userid = :old", old=old, new=new)
     db.run("UPDATE customer SET first_friend = :new WHERE first_friend = :old", old=old, new=new)
     db.run("UPDATE group_chat SET owner = :new WHERE owner = :old", old=old, new=new)
+    db.run(_RENAME_IN_CASES, old=old, new=new)
 
 
 def staff(db: Db, userid: str) -> Row | None:

@@ -111,6 +111,17 @@ def test_E1_whom_it_is_about_cannot_close_it_by_a_card_either(agreed: Office) ->
         assert status == found["status"]
 
 
+def test_E1_whom_a_complaint_is_about_stays_so_under_another_userid(agreed: Office) -> None:
+    employ(agreed, *BRANCH)
+    agreed.say("投诉林经理和郝行长")
+    agreed.work()
+    for old, new in (("lin", "linxq"), ("shi", "shilei")):
+        agreed.store.write(
+            lambda db, old=old, new=new: people.rename_member(db, UserId(old), UserId(new))  # type: ignore[misc]  # bound here
+        )
+    assert [("shilei", "hao,linxq")] == opened(agreed.store)
+
+
 def test_E1_the_clock_begins_with_the_first_message_however_late_it_is_heard(
     agreed: Office,
 ) -> None:

@@ -355,6 +355,18 @@ def test_the_campaigns_named_are_those_that_there_are() -> None:
     assert there == set(named.split(", "))
 
 
+def test_the_tests_that_the_faults_page_names_are_there() -> None:
+    sources = {file.name: file.read_text("utf-8") for file in (ROOT / "tests").rglob("test_*.py")}
+    whole = "\n".join(sources.values())
+    named = [code for code in documented("docs/faults.md") if "test_" in code]
+    files = {Path(each).name for each in named if each.endswith(".py")}
+    tests = {each.rstrip("…") for each in named if not each.endswith(".py")}
+    assert files - set(sources) - {"oracle_gate.py"} == set()
+    assert {each for each in tests if f"def {each}" not in whole} == set()
+    assert len(files) > 15
+    assert len(tests) > 15
+
+
 # -- the developers' page
 
 
