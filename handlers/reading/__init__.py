@@ -22,7 +22,7 @@ from handlers.reading.amounts import Money
 from handlers.reading.attach import Attachments
 from handlers.reading.details import complete, settle
 from handlers.reading.engine import Matcher, Message, Reading
-from handlers.reading.likely import HELD_BACK, Likely, around
+from handlers.reading.likely import HELD_BACK, Likely
 from handlers.reading.text import BREAKS, Normaliser, Plain
 
 _SHANGHAI = timezone(timedelta(hours=8))
@@ -124,7 +124,7 @@ def _fact(reading: Reading, message: Message, base: int, likely: Likely | None) 
     start = min([start, *(span[0] for span in reading.spans)])
     end = max([end, *(span[1] for span in reading.spans)])
     frame, confidence = reading.frame, reading.frame.confidence
-    if likely and likely.holds_back(frame.id, frame.type, around(message.text, start, end)):
+    if likely and likely.holds_back(frame.id, frame.type, message.text, start, end):
         confidence = min(confidence, HELD_BACK)
     start, end = message.plain.span(start, end)
     return Fact(

@@ -12,7 +12,7 @@ from handlers.reading import Reader, dates, is_quoted, local_time
 from handlers.reading.attach import Attachments
 from handlers.reading.details import complete, settle
 from handlers.reading.engine import Message, Probe, Reading, Veto, scope_of, takes_back, unmet
-from handlers.reading.likely import around
+from handlers.reading.likely import line_of
 from handlers.reading.patterns import Pattern
 from handlers.reading.rules import Frame
 from handlers.reading.text import Plain
@@ -167,8 +167,9 @@ def _guards(vetoes: list[Veto], text: str, stopped: Iterable[Stopped]) -> Iterat
 def _held(reader: Reader, plain: Plain, facts: tuple[Fact, ...]) -> Iterator[Held]:
     check = reader.rules.likely
     for fact in facts if check else ():
-        words = around(plain.text, *plain.back(fact.evidence.start, fact.evidence.end))
-        if check and check.holds_back(fact.rule, fact.type, words):
+        start, end = plain.back(fact.evidence.start, fact.evidence.end)
+        if check and check.holds_back(fact.rule, fact.type, plain.text, start, end):
+            words = plain.text[slice(*line_of(plain.text, start, end))]
             against = tuple(check.against(fact.type, words))
             yield Held(fact, check.share(fact.type, words), against)
 

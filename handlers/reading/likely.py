@@ -28,6 +28,8 @@ HELD_BACK = 0.5
 FORMAT = 1
 _LONGEST = 3
 _AROUND = 40
+_USUAL = 30
+"""Of a hundred lines that were learnt three are longer."""
 _FEW = 5
 """Shorter lines tell too little to judge, and some are codes: 0000 refuses."""
 _NAMED = 3
@@ -63,12 +65,19 @@ class Likely:
     places: Mapping[str, int] = field(repr=False)
     types: Mapping[str, Weights] = field(repr=False)
 
-    def holds_back(self, rule: str, kind: str, words: str) -> bool:
-        """Whether a reading by a rule is too unlikely to act on; ``words`` as ``around`` cuts."""
+    def holds_back(self, rule: str, kind: str, text: str, start: int, end: int) -> bool:
+        """Whether a reading by a rule is too unlikely to act on; its span of normalised text.
+
+        In a line of the usual length all words count. What stands in a longer one, or beside it,
+        may speak of other matters: there the reading's own clauses are enough to let it pass.
+        """
         learnt = self.types.get(kind)
-        if learnt is None or rule not in self.frames or len(words) < _FEW:
+        first, last = line_of(text, start, end)
+        if learnt is None or rule not in self.frames or last - first < _FEW:
             return False
-        return self.share(kind, words) < learnt.below
+        if self.share(kind, text[first:last]) >= learnt.below:
+            return False
+        return last - first <= _USUAL or self.share(kind, text[start:end]) < learnt.below
 
     def share(self, kind: str, words: str) -> float:
         """How likely normalised words tell a fact of a type that was learnt, 0 to 1."""
@@ -95,9 +104,11 @@ def share(log_odds: float) -> float:
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, log_odds))))
 
 
-def around(text: str, start: int, end: int) -> str:
-    """The words of a reading and what stands beside them."""
-    return text[max(0, start - _AROUND) : end + _AROUND]
+def line_of(text: str, start: int, end: int) -> tuple[int, int]:
+    """The line of a reading, of a long one what stands beside it."""
+    first = text.rfind("\n", 0, start) + 1
+    last = text.find("\n", end)
+    return max(first, start - _AROUND), min(len(text) if last < 0 else last, end + _AROUND)
 
 
 def pieces(words: str) -> set[str]:
