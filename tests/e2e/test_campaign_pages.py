@@ -114,7 +114,8 @@ def test_T7_the_page_asks_for_the_impact_assessment_and_keeps_it(
 ) -> None:
     page = write(head, KINDLY.replace("audience: everyone", "audience: merchant"))
     assert "登记影响评估" in head.get(page).text
-    assert send(head, f"{page}/assess", purpose="问候").status == 409
+    refused = send(head, f"{page}/assess", purpose="问候街坊")
+    assert (refused.status, "问候街坊</textarea>" in refused.text) == (409, True)
     answers = dict.fromkeys(("purpose", "data", "need", "risks", "safeguards"), "见说明")
     assert send(head, f"{page}/assess", **answers).status == 303
     assert "登记影响评估" not in head.get(page).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -118,7 +119,13 @@ def campaign(request: Request, person: SignedIn, name: str) -> Response:
     return _campaign_page(request, person, name)
 
 
-def _campaign_page(request: Request, person: Person, name: str, trouble: str = "") -> Response:
+def _campaign_page(
+    request: Request,
+    person: Person,
+    name: str,
+    trouble: str = "",
+    given: Mapping[str, str] | None = None,
+) -> Response:
     services = services_of(request)
     db = services.database.read()
     permit = permits_of(db, services.rules, services.clock.now()).get(name)
@@ -137,6 +144,7 @@ def _campaign_page(request: Request, person: Person, name: str, trouble: str = "
         name=name,
         permit=permit,
         questions=QUESTIONS,
+        given=given,
         shipped=name in services.rules.campaigns,
         versions=[{"row": row, "author": teller.staff(row["author"])} for row in versions],
         may_write=services.approving.may_author(person.viewer),
@@ -158,7 +166,7 @@ def assess(request: Request, person: Sender, name: str, answers: Answers) -> Res
     try:
         services.approving.assess(person.viewer, permit.campaign, answers)
     except Invalid as wrong:
-        return _campaign_page(request, person, name, str(wrong))
+        return _campaign_page(request, person, name, str(wrong), answers)
     return RedirectResponse(f"/campaigns/{name}", 303)
 
 

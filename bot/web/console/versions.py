@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
@@ -54,7 +55,13 @@ def _row(services: Services, name: str, number: int) -> Row:
 
 
 def _version_page(
-    request: Request, person: Person, row: Row, *, trouble: str = "", q: str = ""
+    request: Request,
+    person: Person,
+    row: Row,
+    *,
+    trouble: str = "",
+    q: str = "",
+    given: Mapping[str, str] | None = None,
 ) -> Response:
     services = services_of(request)
     db = services.database.read()
@@ -80,6 +87,7 @@ def _version_page(
         tried=approvals.last_dry_run(db, row["id"]),
         day_iso=today(services.clock).isoformat(),
         questions=QUESTIONS,
+        given=given,
         may=_may(services, db, person, row),
         q=q,
         previews=_previews(services, db, person, standing.campaign, q, teller) if q else [],
@@ -236,7 +244,7 @@ def assess(request: Request, person: Sender, name: str, number: int, answers: An
     try:
         services.approving.assess(person.viewer, read_version(row), answers)
     except Invalid as wrong:
-        return _version_page(request, person, row, trouble=str(wrong))
+        return _version_page(request, person, row, trouble=str(wrong), given=answers)
     return RedirectResponse(f"/campaigns/{name}/{number}", 303)
 
 

@@ -267,3 +267,8 @@ def test_some_refused_marketing_at_the_counter_and_some_never_answered(
     assert granted["marketing", "是"] >= 50
     assert granted["marketing", "否"] >= 1
     assert granted["profiling_sensitive", "是"] >= 5
+
+
+def test_an_event_for_a_group_names_it_as_the_group_is_called(town: Town) -> None:
+    names = {each.name for each in town.groups.values()}
+    assert [] == [each["code"] for each in town.events if each["audience"] not in names]
