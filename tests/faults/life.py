@@ -33,10 +33,11 @@ from config.settings import Settings
 
 FILE = "qunguan.db"
 COMPARED_EVERY = timedelta(hours=12)
-# Just after the scheduler's daily jobs, and after the hours close.
-_ROUND = tuple(
-    time(hour, minute, 2)
-    for hour, minute in ((0, 30), (1, 30), (3, 0), (4, 0), (8, 0), (20, 0), (21, 0))
+# Just after the scheduler's daily jobs, and when the hours close: it looks every second.
+_ROUND = (
+    *(time(hour, minute, 2) for hour, minute in ((0, 30), (1, 30), (3, 0), (4, 0), (8, 0))),
+    time(20),
+    time(21),
 )
 _WAITS = """
 SELECT min(at) FROM (
