@@ -160,12 +160,11 @@ def read(
     ] = False,
 ) -> None:
     """离线读取事实:每行 {"id","sent_at","text"},输出 {"id","facts":[…]}。"""
-    from config.settings import Settings
     from handlers.reading import Reader
     from handlers.reading.offline import read_lines
 
     bad = _BadLines()
-    reader = Reader.load(Settings().qunguan_config_dir)
+    reader = Reader.load(_settings().qunguan_config_dir)
     lines = _utf8_lines(file, bad)
     for answer in read_lines(lines, reader, expressions=expressions, on_error=bad.tell):
         # Half a character, as JSON may hold it, goes out as it came in: escaped.

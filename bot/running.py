@@ -30,14 +30,14 @@ _OPENING = time(8, 55)
 _START_SECONDS = 30.0
 
 
-def load_settings() -> Settings:
-    """The settings of the environment.
+def load_settings(**given: Any) -> Settings:
+    """The settings of the environment; what is given comes before them.
 
     Raises:
         Invalid: With the name of each setting that cannot be used.
     """
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as wrong:
         names = "、".join(str(each["loc"][0]).upper() for each in wrong.errors())
         raise Invalid(f"这些设置无法识别:{names},请对照 README 的「设置」一节修改") from None
@@ -229,7 +229,7 @@ def _demo_bot(folder: Path, spec: str, port: int, wiring: dict[str, str]) -> Bot
     from bot.app import Bot
 
     wired: dict[str, Any] = {name.lower(): value for name, value in wiring.items()}
-    settings = Settings(
+    settings = load_settings(
         _env_file=None,
         qunguan_data_dir=folder,
         qunguan_port=port,
@@ -264,7 +264,7 @@ def _demo_clock() -> str:
         return asked
     from bot.rulebook import load_calendar
 
-    calendar = load_calendar(Settings(_env_file=None).qunguan_config_dir)
+    calendar = load_calendar(load_settings(_env_file=None).qunguan_config_dir)
     day = datetime.now(SHANGHAI).date()
     if not calendar.is_workday(day):
         day = calendar.next_workday(day)

@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     qunguan_config_dir: Path = Field(_HERE, description="规则、词表、阈值所在的文件夹")
     qunguan_templates_dir: Path = Field(_HERE.parent / "templates", description="话术所在的文件夹")
     qunguan_host: str = Field("127.0.0.1", description="网页监听地址")
-    qunguan_port: int = Field(8080, description="网页端口")
+    qunguan_port: int = Field(8080, ge=1, le=65535, description="网页端口")
     qunguan_secret_key: SecretStr = Field(SecretStr(""), description="加密静态个人信息、签名会话")
     qunguan_secret_key_before: SecretStr = Field(
         SecretStr(""), description="更换 QUNGUAN_SECRET_KEY 时,原来的那一个"
@@ -32,7 +32,9 @@ class Settings(BaseSettings):
     )
     qunguan_public_url: str = Field("", description="客户和员工访问网页的地址")
     qunguan_clock: str = Field("system", description="时钟:system,或 2026-12-01T08:55:00+08:00@60")
-    qunguan_log_level: str = Field("info", description="日志级别")
+    qunguan_log_level: str = Field(
+        "info", pattern="(?i)^(debug|info|warning|error)$", description="日志级别"
+    )
     qunguan_model_url: str = Field("", description="行内语言模型的地址(OpenAI 兼容);不设则不用")
     qunguan_model_key: SecretStr = Field(SecretStr(""), description="它的令牌")
     qunguan_model_name: str = Field("", description="它的名称")

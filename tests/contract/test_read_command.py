@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from bot.__main__ import app
+from bot.errors import Invalid
 
 RUN = CliRunner()
 GOOD = '{"id":"%s","sent_at":"2026-06-01T10:00:00+08:00","text":"下月二十万到账"}'
@@ -54,3 +55,24 @@ def test_half_a_character_goes_out_as_it_came_in() -> None:
 def test_a_day_out_of_reach_is_refused_in_words(day: str) -> None:
     answer = RUN.invoke(app, ["plan", "--on", day])
     assert "太远了" in str(answer.exception)
+
+
+@pytest.mark.parametrize("command", ["read", "migrate"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("QUNGUAN_PORT", "99999"), ("QUNGUAN_PORT", "many"), ("QUNGUAN_LOG_LEVEL", "loud")],
+)
+def test_a_setting_that_cannot_be_is_named(command: str, name: str, value: str) -> None:
+    answer = RUN.invoke(app, [command], input="", env={name: value})
+    assert (True, name in str(answer.exception)) == (isinstance(answer.exception, Invalid), True)
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings = {
+        "QUNGUAN_DATA_DIR": str(tmp_path / "file"),
+        "QUNGUAN_SECRET_KEY": "a made-up secret of this test",
+    }
+    answer = RUN.invoke(app, ["plan", "--on", "2026-12-01"], env=settings)
+    assert isinstance(answer.exception, Invalid)
+    assert "请检查 QUNGUAN_DATA_DIR" in str(answer.exception)

@@ -94,12 +94,21 @@ def _open(place: Path | str) -> Engine:
     from sqlalchemy import create_engine, event  # noqa: PLC0415  # as above
 
     if isinstance(place, Path):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        _make(place.parent)
         engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": _PATIENCE_SECONDS})
         event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
         event.listen(engine, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
         return engine
     return create_engine("postgresql+psycopg://" + place.split("://", 1)[1])
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as trouble:
+        raise Invalid(
+            f"数据文件夹 {folder} 不能用({trouble.strerror}),请检查 QUNGUAN_DATA_DIR 和权限"
+        ) from None
 
 
 def _prepare_postgres(connection: Any) -> None:
