@@ -5,7 +5,7 @@ No login: the link is signed for one customer and shows nothing about them but t
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
@@ -39,7 +39,7 @@ def show(request: Request, token: str, said: str = "") -> Response:
 def act(
     request: Request,
     token: str,
-    wish: Annotated[str, Form(max_length=10)],
+    wish: Annotated[Literal["come", "cancel", "here"], Form()],
     party: Annotated[int, Form(ge=1, le=MOST_PARTY)] = 1,
     code: Annotated[str, Form(max_length=8)] = "",
 ) -> Response:

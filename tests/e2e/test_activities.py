@@ -72,6 +72,11 @@ def test_a_customer_signs_up_changes_and_cancels_on_their_own_page(
     assert 0 == madeup.database.read().value("SELECT taken FROM event")
 
 
+def test_a_wish_that_is_none_signs_nobody_up(madeup: MadeUp, address: str, tea: int) -> None:
+    assert 422 == Caller(address).post(link(madeup, tea), wish="dance").status
+    assert 0 == madeup.database.read().value("SELECT count(*) FROM signup")
+
+
 def test_a_link_that_is_not_ours_opens_nothing(madeup: MadeUp, address: str, tea: int) -> None:
     anybody, page = Caller(address), link(madeup, tea)
     for wrong in (page[:-1] + "x", page.replace("wmWang", "wmChen"), "/event/1", "/event/1.wm.x"):
