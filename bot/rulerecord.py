@@ -218,7 +218,7 @@ def _lines_of(file: Path) -> list[dict[str, Any]]:
             continue
         try:
             entry = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Invalid(f"{file.name} 第 {number} 行:不是有效的 JSON,请每行写一个对象") from None
         problem = label_problem(entry) or line_problem(entry)
         turned_down = entry.get("rejected", [])

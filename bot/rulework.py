@@ -216,7 +216,7 @@ def _labelled(lines: Iterable[str], tell: Report) -> Iterator[tuple[int, _Labell
     for number, raw in enumerate(lines, 1):
         try:
             entry = json.loads(raw) if raw.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             tell(number, "不是有效的 JSON,请每行写一个对象")
             continue
         if entry is None:

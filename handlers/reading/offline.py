@@ -18,6 +18,8 @@ _LINES_BEFORE = 5
 """As many as a running bot joins to a line."""
 _QUESTIONS_KEPT = 3
 _STAFF = "staff"
+_FIRST_YEAR, _LAST_YEAR = 1970, 2099
+"""Talk of other years is a mistake, and near the calendar's ends nothing can be counted."""
 Report = Callable[[int, str], None]
 
 
@@ -141,7 +143,7 @@ def _plain(fact: Fact) -> dict[str, Any]:
 def _parse(raw: str, number: int, on_error: Report) -> _Line | None:
     try:
         entry = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         on_error(number, "不是有效的 JSON，请每行写一个对象")
         return None
     if not isinstance(entry, dict):
@@ -176,4 +178,6 @@ def line_problem(entry: dict[str, Any]) -> str | None:
         return "sent_at 应为 ISO 时间，例如 2026-07-01T10:00:00+08:00"
     if moment.tzinfo is None:
         return "sent_at 要带时区，例如 2026-07-01T10:00:00+08:00"
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        return f"sent_at 的年份要在 {_FIRST_YEAR} 到 {_LAST_YEAR} 之间"
     return None

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from handlers.reading import Reader
 from handlers.reading.offline import read_lines
 
@@ -79,3 +81,25 @@ def test_expressions_are_added_on_demand(reader: Reader) -> None:
         },
         {"kind": "amount", "start": 4, "end": 7, "text": "三万块", "value": 30_000},
     ] == out[0]["expressions"]
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (f'{{"id":1,"sent_at":"{moment}","text":"下月发工资"}}', "年份要在 1970 到 2099 之间")
+        for moment in ("0001-01-01T00:00:00+08:00", "9999-12-31T10:00:00+08:00")
+    ]
+    + [("[" * 100_000, "不是有效的 JSON")],
+    ids=["first year", "last year", "deep"],
+)
+def test_what_no_time_or_parser_can_hold_is_one_bad_line(
+    reader: Reader, raw: str, told: str
+) -> None:
+    problems: list[tuple[int, str]] = []
+    good = '{"id":2,"sent_at":"2026-07-01T10:00:00+08:00","text":"在吗"}'
+    out = read_lines(
+        [raw, good], reader, expressions=True, on_error=lambda *found: problems.append(found)
+    )
+    assert len(list(out)) == 1
+    assert [number for number, _ in problems] == [1]
+    assert told in problems[0][1]
