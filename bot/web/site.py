@@ -181,7 +181,7 @@ def _http(request: Request, error: Exception) -> Response:
     return _trouble(request, error.status_code, _PAGES.get(error.status_code, "missing"))
 
 
-_PAGES = {404: "missing", 405: "missing", 413: "too_large"}
+_PAGES = {404: "missing", 405: "missing", 409: "not_given", 413: "too_large"}
 
 
 def _not_signed_in(request: Request, error: Exception) -> Response:

@@ -84,6 +84,9 @@ def test_an_employee_gives_one_by_hand_and_settles_it_beside_the_chat(
     assert "当面给 TA 一份" in head.get("/customers/wmWang").text
     act(head, "/customers/wmWang/benefits", code="A1")
     (row,) = alliance.of_customer(madeup.database.read(), "wmWang")
+    refused = act(head, "/customers/wmWang/benefits", code="A9")
+    assert 409 == refused.status
+    assert "没有发出" in refused.text
     beside = "/sidebar/customer/wmWang"
     assert "老街面馆" in head.get(beside).text
     act(head, beside, do="benefit", ref=str(row["id"]), say="used")

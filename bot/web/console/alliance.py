@@ -181,7 +181,8 @@ def give(
     def act(db: Db) -> None:
         if not sight.may_see(db, person.viewer, external_userid):
             raise Missing
-        alliance.give(db, external_userid, code, day, person.viewer.userid, now)
+        if not alliance.give(db, external_userid, code, day, person.viewer.userid, now):
+            raise HTTPException(409)
 
     services.database.write(act)
     return RedirectResponse(f"/customers/{external_userid}", 303)
