@@ -172,8 +172,12 @@ def line_problem(entry: dict[str, Any]) -> str | None:
         return "text 应为文字"
     if entry.get("role") not in {None, "customer", _STAFF}:
         return "role 只能是 customer 或 staff"
+    return _moment_problem(entry["sent_at"])
+
+
+def _moment_problem(sent_at: Any) -> str | None:
     try:
-        moment = datetime.fromisoformat(entry["sent_at"])
+        moment = datetime.fromisoformat(sent_at)
     except (TypeError, ValueError):
         return "sent_at 应为 ISO 时间，例如 2026-07-01T10:00:00+08:00"
     if moment.tzinfo is None:
