@@ -43,7 +43,7 @@ bench: install-test
 faults: install-test
 	$(BIN)/python -m pytest tests/faults -m "slow or not slow"
 
-# Learns config/likely.json from the labelled talk in tests/data; about a minute. After new talk or rules.
+# Learns config/likely.json from the labelled talk in tests/data, in some ten seconds. After new talk or rules.
 learn: install
 	$(BIN)/python -c 'from pathlib import Path; from bot.likelyfile import write_likely; write_likely(Path("tests/data"), Path("config"))'
 
